@@ -1,0 +1,36 @@
+//! The vocabulary of the gateway: values that every room speaks, and the seam traits between rooms.
+//!
+//! Nothing here performs io, reads a clock or draws randomness; those enter through the traits in
+//! [`seam`]. A type belongs here when two rooms must agree on it, and nowhere else.
+
+pub mod ids;
+pub mod limits;
+
+pub mod money;
+pub mod usage;
+
+pub mod layer;
+pub mod task;
+
+pub mod chat;
+pub mod event;
+pub mod fold;
+pub mod reply;
+
+pub mod error;
+pub mod error_table;
+
+pub mod principal;
+pub mod record;
+pub mod reservation;
+
+pub mod seam;
+
+pub use error::{Error, Kind, Origin, Retry};
+pub use ids::{CallId, ConversationId, ModelName, ProviderId};
+pub use layer::Layer;
+pub use money::{Cost, Money, Rate};
+pub use usage::{TokenClass, Usage, UsageReport};
+
+/// What every fallible function of the gateway returns across crates.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

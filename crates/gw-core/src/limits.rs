@@ -1,0 +1,40 @@
+//! Every bound of the gateway in one place, with its unit in its name.
+//!
+//! These are the defaults and the hard ceilings; what configuration may lower says so.
+
+/// Largest request body accepted, in bytes. Image-heavy coding sessions reach some 30 MB.
+pub const REQUEST_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Largest whole response read from a provider, in bytes.
+pub const RESPONSE_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Largest error body read from a provider, in bytes; the rest is not needed to explain a failure.
+pub const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest single event of a stream, in bytes. An image in one event is the largest seen.
+pub const STREAM_EVENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Frames of a stream that may wait for a slow client before the provider is no longer read.
+pub const STREAM_FRAMES_WAITING_MAX: usize = 64;
+
+/// Text of one answer kept for the conversation and the record, in bytes.
+pub const REMEMBERED_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Messages in one request.
+pub const MESSAGES_MAX: usize = 20_000;
+
+/// Tools in one request.
+pub const TOOLS_MAX: usize = 4_096;
+
+/// Upstream attempts for one call, over all candidates and retries.
+pub const ATTEMPTS_MAX: usize = 12;
+
+/// Longest `Retry-After` that the gateway waits out itself, in milliseconds; above it the next
+/// candidate is tried, or the client is told.
+pub const RETRY_AFTER_WAIT_MS_MAX: u64 = 5_000;
+
+/// Length of a client-given identifier (conversation, user, project, tag), in bytes.
+pub const CLIENT_ID_BYTES_MAX: usize = 256;
+
+/// Records waiting for the durable store before new ones wait for room.
+pub const STORE_QUEUE_MAX: usize = 8_192;

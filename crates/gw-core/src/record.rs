@@ -1,0 +1,238 @@
+//! What is remembered of a call, of a conversation, and the sums made from them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::chat::Message;
+use crate::ids::{CallId, ConversationId};
+use crate::layer::Layer;
+use crate::money::{Cost, Money};
+use crate::task::{Complexity, TaskType};
+use crate::usage::Usage;
+
+/// How a call or an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum CallStatus {
+    /// Answered.
+    Ok,
+    /// The caller left; what was delivered is billed.
+    Cancelled,
+    /// Failed.
+    Failed {
+        /// The error's stable code.
+        code: String,
+        /// Its message.
+        message: String,
+    },
+}
+
+impl CallStatus {
+    /// `ok`, `cancelled` or the error's code.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Ok => "ok",
+            Self::Cancelled => "cancelled",
+            Self::Failed { code, .. } => code,
+        }
+    }
+
+    /// True for an answer.
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Self::Ok)
+    }
+}
+
+/// One try at one provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// The provider tried.
+    pub provider: String,
+    /// The model, in the provider's word.
+    pub model: String,
+    /// Its layer.
+    pub layer: Layer,
+    /// How it ended.
+    pub status: CallStatus,
+    /// What it consumed.
+    pub usage: Usage,
+    /// What it cost; a failed attempt that the provider does not charge costs nothing.
+    pub cost: Cost,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// One call through the gateway, as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The call.
+    pub id: CallId,
+    /// When it began, in milliseconds since 1970.
+    pub started_at_ms: i64,
+    /// The conversation it belongs to.
+    pub conversation_id: Option<ConversationId>,
+    /// The user.
+    pub user_id: Option<String>,
+    /// The project.
+    pub project_id: Option<String>,
+    /// The key, by its public id.
+    pub key_id: Option<String>,
+    /// The door it came through: `openai-chat`, `anthropic-messages`, `route`, `chat`.
+    pub door: String,
+    /// The model as the client named it.
+    pub requested_model: String,
+    /// The model that answered, in the provider's word; empty where none did.
+    pub model: String,
+    /// The catalogue id of that model (`provider/model`).
+    pub model_id: String,
+    /// The provider that answered; empty where none did.
+    pub provider: String,
+    /// The layer of the model that answered.
+    pub layer: Option<Layer>,
+    /// Why this model: the routing summary.
+    pub route_reason: String,
+    /// What the request was taken for.
+    pub task: TaskType,
+    /// How hard it looked.
+    pub complexity: Complexity,
+    /// True for a streamed answer.
+    pub stream: bool,
+    /// How it ended.
+    pub status: CallStatus,
+    /// Every try, in order.
+    pub attempts: Vec<AttemptRecord>,
+    /// Sum over the attempts.
+    pub usage: Usage,
+    /// Sum over the attempts.
+    pub cost: Cost,
+    /// From request to last byte, in milliseconds.
+    pub duration_ms: u64,
+    /// From request to first content, in milliseconds.
+    pub first_token_ms: Option<u64>,
+    /// True where the answer came from the gateway's own cache.
+    pub cached: bool,
+    /// True where a simulated model answered.
+    pub demo: bool,
+    /// Tags and whatever else is worth keeping.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+}
+
+/// A turn as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredMessage {
+    /// `user`, `assistant`, `system` or `tool`.
+    pub role: String,
+    /// Its text.
+    pub content: String,
+    /// The whole turn where it is more than one text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+    /// Whatever the door attached.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+    /// When it was said, in milliseconds since 1970.
+    pub created_at_ms: i64,
+}
+
+/// A version of a conversation's summary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredSummary {
+    /// 1 for the first.
+    pub version: u32,
+    /// The summary as the client or the gateway made it.
+    pub body: Value,
+    /// When it was stored, in milliseconds since 1970.
+    pub created_at_ms: i64,
+}
+
+/// Which conversation, and whose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationRef {
+    /// The conversation.
+    pub id: ConversationId,
+    /// The user, where known.
+    pub user_id: Option<String>,
+    /// The project, where known.
+    pub project_id: Option<String>,
+}
+
+/// One item of a conversation's TODO list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TodoItem {
+    /// Its number in the list.
+    pub id: u32,
+    /// What is to be done.
+    pub title: String,
+    /// More about it.
+    #[serde(default)]
+    pub description: String,
+    /// `not-started`, `in-progress` or `completed`.
+    pub status: TodoStatus,
+}
+
+/// How far an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TodoStatus {
+    /// Nobody has begun.
+    NotStarted,
+    /// Being done.
+    InProgress,
+    /// Done.
+    Completed,
+}
+
+/// Which calls a sum is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatsFilter {
+    /// Only this user's.
+    pub user_id: Option<String>,
+    /// Only calls that began at or after this instant, in milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Only calls that began before this instant, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
+}
+
+/// A sum over calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatsRow {
+    /// Number of calls.
+    pub calls: u64,
+    /// How many of them came from the gateway's own cache.
+    pub cached_calls: u64,
+    /// How many of them have no known price.
+    pub unpriced_calls: u64,
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens written, thinking included.
+    pub output_tokens: u64,
+    /// Sum of the known costs.
+    pub cost: Money,
+    /// Sum of durations, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// Sums over calls, whole and in groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Over all.
+    pub total: StatsRow,
+    /// By model id.
+    pub by_model: Vec<(String, StatsRow)>,
+    /// By layer; calls that no model answered have none and stand only in the total.
+    pub by_layer: Vec<(Layer, StatsRow)>,
+}
+
+/// Sums over one conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationStats {
+    /// Turns kept.
+    pub messages: u64,
+    /// Calls made.
+    pub calls: StatsRow,
+    /// When it began, in milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// When it was last added to, in milliseconds since 1970.
+    pub updated_at_ms: i64,
+}

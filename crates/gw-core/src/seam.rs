@@ -1,0 +1,17 @@
+//! The seams: one trait a concern, each with its contract in its docs. Rooms hold these as trait
+//! objects; only the binary chooses implementations.
+
+mod budget;
+mod clock;
+mod dialect;
+mod store;
+mod upstream;
+
+pub use budget::BudgetStore;
+pub use clock::{Clock, Entropy};
+pub use dialect::{
+    ClientStream, Dialect, DialectId, Edits, Frame, FrameKind, Quirks, StreamDecoder, StreamEncoder,
+    Target, WireRequest,
+};
+pub use store::{CallLog, Conversations, StoreHealth};
+pub use upstream::{BodyStream, IncomingResponse, OutgoingRequest, Timeouts, Upstream};

@@ -1,0 +1,98 @@
+//! The seams to the durable store.
+//!
+//! Writes are journaled: when `record` or `append` returns, the data survives the death of the
+//! process (kill -9), and every later read of the same store sees it.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::Result;
+use crate::ids::ConversationId;
+use crate::record::{
+    CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StoredMessage,
+    StoredSummary, TodoItem,
+};
+
+/// What is remembered of calls.
+#[async_trait]
+pub trait CallLog: Send + Sync + 'static {
+    /// Keeps a call. A record with the id of an earlier one is ignored.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`] where the journal cannot be written.
+    async fn record(&self, call: CallRecord) -> Result<()>;
+
+    /// Sums over calls.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn stats(&self, filter: StatsFilter) -> Result<Stats>;
+
+    /// Sums over one conversation; `None` where it is not known.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn conversation_stats(&self, id: &ConversationId) -> Result<Option<ConversationStats>>;
+
+    /// The newest calls first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn recent_calls(&self, limit: usize) -> Result<Vec<CallRecord>>;
+}
+
+/// Conversations: turns, summaries, TODO lists.
+#[async_trait]
+pub trait Conversations: Send + Sync + 'static {
+    /// Adds turns, in order, making the conversation where it is new. Concurrent appends keep all.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn append(&self, conversation: ConversationRef, turns: Vec<StoredMessage>) -> Result<()>;
+
+    /// The last `limit` turns, oldest first; empty where the conversation is not known.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn recent(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredMessage>>;
+
+    /// The newest summary.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn summary(&self, id: &ConversationId) -> Result<Option<StoredSummary>>;
+
+    /// Stores a new version of the summary and gives its number.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn put_summary(&self, conversation: ConversationRef, body: Value) -> Result<u32>;
+
+    /// The TODO list; empty where there is none.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn todo(&self, id: &ConversationId) -> Result<Vec<TodoItem>>;
+
+    /// Replaces the TODO list.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn put_todo(&self, conversation: ConversationRef, items: Vec<TodoItem>) -> Result<()>;
+}
+
+/// Whether a store answers.
+#[async_trait]
+pub trait StoreHealth: Send + Sync + 'static {
+    /// Asks the store for a sign of life.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn check(&self) -> Result<()>;
+
+    /// Writes out everything queued; called before the process ends.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn flush(&self) -> Result<()>;
+}
