@@ -16,6 +16,7 @@ pub mod chat;
 pub mod event;
 pub mod fold;
 pub mod reply;
+pub mod unfold;
 
 pub mod error;
 pub mod error_table;

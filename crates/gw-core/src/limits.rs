@@ -38,3 +38,22 @@ pub const CLIENT_ID_BYTES_MAX: usize = 256;
 
 /// Records waiting for the durable store before new ones wait for room.
 pub const STORE_QUEUE_MAX: usize = 8_192;
+
+/// Writes that the durable store commits in one transaction.
+pub const STORE_BATCH_MAX: usize = 512;
+
+/// Text that the durable store gathers for one transaction, in bytes; a single larger write still
+/// goes through, alone.
+pub const STORE_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Reads of the durable store that run at one time; configuration may lower it.
+pub const STORE_READERS_MAX: usize = 4;
+
+/// Text of the last user turns that routing reads to guess task and complexity, in bytes.
+pub const ROUTED_TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// Models that a plan says something about, chosen ones included.
+pub const PLAN_CONSIDERED_MAX: usize = 48;
+
+/// A configuration file, a `.env` file, or a file that one of them refers to, in bytes.
+pub const CONFIG_FILE_BYTES_MAX: usize = 1024 * 1024;

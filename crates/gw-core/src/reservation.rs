@@ -1,6 +1,7 @@
 //! Money held back for a call, and the proof that it was.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Result;
 use crate::ids::CallId;
@@ -29,7 +30,7 @@ pub struct Reservation {
     store: Arc<dyn BudgetStore>,
     claim: Claim,
     ticket: u64,
-    is_open: bool,
+    is_open: AtomicBool,
 }
 
 impl Reservation {
@@ -40,7 +41,7 @@ impl Reservation {
     /// [`crate::Kind::RateLimited`] where a limit is reached.
     pub async fn make(store: Arc<dyn BudgetStore>, claim: Claim) -> Result<Self> {
         let ticket = store.reserve(&claim).await?;
-        Ok(Self { store, claim, ticket, is_open: true })
+        Ok(Self { store, claim, ticket, is_open: AtomicBool::new(true) })
     }
 
     /// The call it pays for.
@@ -48,16 +49,17 @@ impl Reservation {
         self.claim.call_id
     }
 
-    /// Books what was really spent and gives the rest back.
-    pub fn settle(mut self, spent: Money, tokens: u64) {
-        self.is_open = false;
-        self.store.settle(self.ticket, &self.claim, spent, tokens);
+    /// Books what was really spent and gives the rest back. Only the first settlement counts.
+    pub fn settle(&self, spent: Money, tokens: u64) {
+        if self.is_open.swap(false, Ordering::AcqRel) {
+            self.store.settle(self.ticket, &self.claim, spent, tokens);
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if self.is_open {
+        if *self.is_open.get_mut() {
             self.store.release(self.ticket, &self.claim);
         }
     }

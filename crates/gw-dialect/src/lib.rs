@@ -1,1 +1,45 @@
-//! Placeholder.
+//! How each LLM API speaks: bytes in, values out, and back again.
+//!
+//! Pure: nothing here opens a socket, reads a clock or draws randomness. One module a wire format,
+//! with the same file names inside; [`dialect`] is the list of them. Knows no engine and no server.
+
+mod json;
+mod sse;
+
+mod http_error;
+
+pub mod anthropic;
+pub mod openai_chat;
+
+pub mod providers;
+
+use std::sync::{Arc, LazyLock};
+
+use gw_core::seam::{Dialect, DialectId};
+
+static ALL: LazyLock<[Arc<dyn Dialect>; 2]> =
+    LazyLock::new(|| [Arc::new(openai_chat::OpenAiChat), Arc::new(anthropic::AnthropicMessages)]);
+
+/// The implementation of a wire format.
+pub fn dialect(id: DialectId) -> Arc<dyn Dialect> {
+    let at = match id {
+        DialectId::OpenAiChat => 0,
+        DialectId::AnthropicMessages => 1,
+    };
+    Arc::clone(&ALL[at])
+}
+
+/// Every wire format spoken here.
+pub fn all() -> &'static [Arc<dyn Dialect>] {
+    &*ALL
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_list_is_keyed_by_id() {
+        for dialect in super::all() {
+            assert_eq!(super::dialect(dialect.id()).id(), dialect.id());
+        }
+    }
+}

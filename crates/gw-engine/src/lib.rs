@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The life of a call. [`run`] reads as the list of its steps; each step is a file.
+//!
+//! The engine knows no provider, database or protocol: it holds the trait objects of
+//! [`gw_core::seam`], chosen by the binary.
+
+pub mod answer;
+pub mod inbound;
+pub mod options;
+pub mod provider;
+
+mod run;
+
+mod admit;
+mod attempt;
+mod plan;
+mod recall;
+mod relay;
+mod remember;
+mod reserve;
+mod settle;
+
+mod call;
+mod engine;
+mod events;
+mod health;
+mod totals;
+
+pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};
+pub use engine::{Engine, Resources};
+pub use health::{HealthReport, ModelState, ProviderState};
+pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use options::{EngineOptions, Snapshot};
+pub use provider::{Credential, Provider};
+pub use totals::TotalsReport;

@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Pure rules of money: what a call costs, what it may cost at worst, and what is held back for it.
+//!
+//! Knows prices and usage, no provider's wire format and no database.
+
+pub mod cost;
+
+pub mod account;
+pub mod memory;
+
+pub mod display;
+
+pub use account::{Account, Totals};
+pub use cost::{cost, price, worst_case};
+pub use display::format_cost;
+pub use memory::{Alert, MemoryBudgets};

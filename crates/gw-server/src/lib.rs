@@ -1,1 +1,38 @@
-//! Placeholder.
+//! The edge: HTTP doors on axum, and the one place that turns errors into statuses.
+//!
+//! A door decodes bytes with a dialect, hands an [`gw_engine::Inbound`] to the engine and writes
+//! the answer back. Nothing here knows a provider, a price or a database. Every door is one file
+//! in `http/` and one line in [`http::routes`].
+
+pub mod app;
+pub mod serve;
+
+mod http;
+
+mod edge;
+
+mod auth;
+mod origin;
+mod surface;
+
+mod body;
+mod call_context;
+mod fields;
+
+mod ask;
+mod errors;
+mod estimate;
+mod relay;
+mod respond;
+
+mod openapi;
+mod traffic;
+
+pub use app::{
+    App, CallerKey, HealthView, LayerControl, Lifecycle, ModelChoice, ServerOptions, TaskModels,
+};
+pub use http::router;
+pub use serve::{ServeOptions, serve};
+
+#[cfg(test)]
+mod tests;

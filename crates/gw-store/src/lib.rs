@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The durable store: conversations and calls, kept in SQLite unless a server database is named.
+//!
+//! It implements the seam traits of `gw_core::seam` and passes the conformance suite in `suite.rs`.
+//! It must not know doors, dialects or providers; nothing above it may know SQL.
+
+pub mod options;
+pub mod sqlite;
+
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+
+pub use options::{Durability, StoreOptions};
+pub use sqlite::Store;

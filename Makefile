@@ -1,0 +1,57 @@
+# `make run` starts the gateway, `make test` runs every test. Both work on a fresh machine that has
+# the Rust toolchain, Node, Python 3 and a package manager.
+
+WORK := .work
+VENV := $(WORK)/venv
+SHARED ?= ../shared
+BIN := target/debug
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-rust test-data test-tours lint fmt release ci clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start the gateway on http://127.0.0.1:3000
+	cargo run --profile quick --package ai-mcp-gateway -- serve
+
+test: test-rust test-data test-tours ## Run every test
+
+test-rust: ## Unit, property, integration and fault tests
+	cargo test --workspace --no-fail-fast
+
+test-data: ## Every provider recording through the dialects and the ledger
+	@if [ -d $(SHARED)/recordings ]; then \
+	  cargo run --quiet --package xtask -- recordings $(SHARED)/recordings && \
+	  cargo run --quiet --package xtask -- prices --recordings $(SHARED)/recordings --rules $(SHARED)/catalog/prices.json; \
+	else echo "skipped: $(SHARED)/recordings is not there"; fi
+
+test-tours: $(VENV)/ready tests/tours/node_modules/.package-lock.json ## The official SDKs against the gateway
+	cargo build --package ai-mcp-gateway --package gw-simulator --bins
+	$(VENV)/bin/python tests/tours/run.py --gateway $(BIN)/ai-mcp-gateway --simulator $(BIN)/gw-simulator
+
+lint: ## Format, clippy, import rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run --quiet --package xtask -- tidy
+
+fmt: ## Format the code
+	cargo fmt --all
+
+release: ## Build the binary that ships, target/release/ai-mcp-gateway
+	cargo build --release --package ai-mcp-gateway
+
+ci: ## What the gate runs
+	.ci/run
+
+clean: ## Remove everything built
+	cargo clean
+	rm -rf $(WORK) tests/tours/node_modules
+
+$(VENV)/ready: tests/tours/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tours/requirements.txt
+	touch $@
+
+tests/tours/node_modules/.package-lock.json: tests/tours/package-lock.json
+	cd tests/tours && npm ci --silent --no-fund --no-audit

@@ -1,0 +1,369 @@
+//! The only file that chooses implementations: from settings to a running engine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gw_catalog::{
+    Bands, Capabilities, Catalog, CatalogOptions, Decimal, Modality, ModelOverride, ModelPrices,
+    Offering, price_text,
+};
+use gw_config::Settings;
+use gw_config::section::cost::Unpriced;
+use gw_config::section::demo::DemoMode;
+use gw_config::section::models::{Capability, Model};
+use gw_config::section::store::Durability as ConfiguredDurability;
+use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
+use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
+use gw_engine::options::RequestDefaults;
+use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
+use gw_ledger::MemoryBudgets;
+use gw_net::{Client, NetOptions};
+use gw_routing::{RoutingOptions, TaskModels};
+use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
+use gw_store::{Durability, Store, StoreOptions};
+use secrecy::ExposeSecret;
+
+use crate::providers;
+use crate::real::{SystemClock, SystemEntropy};
+
+/// A gateway put together, not yet listening.
+pub(crate) struct Gateway {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Store,
+    pub(crate) client: Client,
+    /// True where simulated models answer because nothing else is there.
+    pub(crate) is_demo: bool,
+}
+
+/// Puts a gateway together.
+///
+/// # Errors
+/// [`Kind::NotConfigured`] and [`Kind::InvalidRequest`] name the configuration key;
+/// [`Kind::StoreUnavailable`] where the store cannot be opened.
+pub(crate) fn gateway(settings: &Settings) -> Result<Gateway> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let client = client(settings)?;
+    let upstream: Arc<dyn Upstream> = Arc::new(client.clone());
+    let store = Store::open(store_options(settings), Arc::clone(&clock))?;
+    let snapshot = snapshot(settings, &upstream)?;
+    let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
+    let threshold = settings.cost.enable_cost_tracking.then_some(settings.cost.alert_threshold_usd);
+    let resources = Resources {
+        clock,
+        entropy,
+        budgets: Arc::new(MemoryBudgets::new(threshold, |alert| {
+            tracing::warn!(
+                spent = %alert.spent,
+                threshold = %alert.threshold,
+                "spending since the start passed COST_ALERT_THRESHOLD"
+            );
+        })),
+        calls: Arc::new(store.clone()),
+        conversations: Arc::new(store.clone()),
+        store: Arc::new(store.clone()),
+    };
+    Ok(Gateway { engine: Engine::new(resources, snapshot), store, client, is_demo })
+}
+
+/// The outgoing client.
+///
+/// # Errors
+/// [`Kind::NotConfigured`] for a proxy that cannot be used.
+pub(crate) fn client(settings: &Settings) -> Result<Client> {
+    let proxy = &settings.proxy;
+    let text = |secret: &Option<gw_config::Secret>| {
+        secret.as_ref().map(|secret| secret.expose_secret().to_owned()).unwrap_or_default()
+    };
+    Client::new(&NetOptions {
+        http_proxy: text(&proxy.http),
+        https_proxy: text(&proxy.https),
+        no_proxy: proxy.no_proxy.join(","),
+        ..NetOptions::default()
+    })
+}
+
+fn store_options(settings: &Settings) -> StoreOptions {
+    let store = &settings.store;
+    StoreOptions {
+        path: store.path.clone(),
+        durability: match store.durability {
+            ConfiguredDurability::Os => Durability::Os,
+            ConfiguredDurability::Fsync => Durability::Fsync,
+        },
+        readers: store.readers,
+        busy_timeout_ms: store.busy_timeout_ms,
+    }
+}
+
+/// Everything that configuration decides for a call.
+///
+/// # Errors
+/// See [`gateway`].
+pub(crate) fn snapshot(settings: &Settings, upstream: &Arc<dyn Upstream>) -> Result<Snapshot> {
+    let mut providers: HashMap<ProviderId, Arc<Provider>> = HashMap::new();
+    let mut provider_ids = Vec::new();
+    let version = settings.defaults.anthropic_version.as_deref();
+    for (id, configured) in settings.enabled_providers() {
+        let provider = providers::provider(id, configured, version, upstream)?;
+        provider_ids.push(provider.id.clone());
+        providers.insert(provider.id.clone(), Arc::new(provider));
+    }
+    let mut catalog = catalog(settings, &provider_ids)?;
+    if wants_demo(settings, provider_ids.is_empty())? {
+        let demo = Arc::new(demo_provider());
+        provider_ids.push(demo.id.clone());
+        providers.insert(demo.id.clone(), demo);
+        catalog = catalog.with_discovered(demo_offerings());
+    }
+    Ok(Snapshot {
+        catalog: Arc::new(catalog),
+        providers,
+        provider_ids,
+        routing: routing(settings),
+        engine: engine(settings),
+    })
+}
+
+fn wants_demo(settings: &Settings, has_no_provider: bool) -> Result<bool> {
+    match settings.demo.enabled {
+        DemoMode::On => Ok(true),
+        DemoMode::Auto => Ok(has_no_provider),
+        DemoMode::Off if has_no_provider => {
+            Err(Error::new(Kind::NotConfigured, "no provider is configured and the demo is off")
+                .with_hint(
+                    "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or \
+                     OSS_MODEL_ENABLED=true for a local Ollama; or leave out --no-demo.",
+                ))
+        }
+        DemoMode::Off => Ok(false),
+    }
+}
+
+/// The embedded catalogue with the changes of configuration.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming the configuration key.
+pub(crate) fn catalog(settings: &Settings, providers: &[ProviderId]) -> Result<Catalog> {
+    let mut options = catalog_options(settings, providers);
+    let catalog = Catalog::build(&options)?;
+    // What `models_allow` and `models_deny` forbid is switched off, so that routing passes it over.
+    let denied: Vec<String> = catalog
+        .offerings()
+        .iter()
+        .filter(|offering| {
+            let configured = settings.providers.get(offering.provider.as_str());
+            configured.is_some_and(|provider| !provider.allows_model(offering.name.as_str()))
+        })
+        .map(|offering| offering.id())
+        .collect();
+    if denied.is_empty() {
+        return Ok(catalog);
+    }
+    for id in denied {
+        match options.models.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, change)) => change.enabled = Some(false),
+            None => {
+                let off = ModelOverride { enabled: Some(false), ..ModelOverride::default() };
+                options.models.push((id, off));
+            }
+        }
+    }
+    Catalog::build(&options)
+}
+
+fn catalog_options(settings: &Settings, providers: &[ProviderId]) -> CatalogOptions {
+    let mut options = CatalogOptions {
+        models: settings.models.iter().map(|model| (model.id.clone(), change(model))).collect(),
+        aliases: settings.aliases.iter().map(|(name, to)| (name.clone(), to.clone())).collect(),
+        ..CatalogOptions::default()
+    };
+    let defaults = Bands::default();
+    let bands = &settings.layers.bands;
+    options.bands = Bands {
+        l1_below: bands.l1_below_usd_per_million.map_or(defaults.l1_below, |price| price.0),
+        l2_below: bands.l2_below_usd_per_million.map_or(defaults.l2_below, |price| price.0),
+    };
+    for layer in Layer::ALL {
+        let listed = &settings.layers.of(layer).models;
+        if !listed.is_empty() {
+            options.layers.push((layer, listed.clone()));
+        }
+    }
+    for id in providers {
+        let Some(configured) = settings.providers.get(id.as_str()) else { continue };
+        let spec = providers::known(id.as_str(), configured);
+        let catalog_id = configured.catalog.as_deref().unwrap_or_else(|| spec.catalog_id());
+        options.provider_catalogs.push((id.clone(), catalog_id.to_owned()));
+        if configured.is_free || spec.is_local {
+            options.local_providers.push(id.clone());
+        }
+        // A local server's models are not in the catalogue; the configured one is.
+        if let Some(model) = &configured.default_model {
+            let model_id = format!("{id}/{model}");
+            if !options.models.iter().any(|(known, _)| *known == model_id) {
+                options.models.push((model_id, local_model(configured.is_free || spec.is_local)));
+            }
+        }
+    }
+    options
+}
+
+fn local_model(is_free: bool) -> ModelOverride {
+    ModelOverride {
+        input: Some(vec![Modality::Text]),
+        output: Some(vec![Modality::Text]),
+        tools: Some(true),
+        layer: is_free.then_some(Layer::L0),
+        free: is_free.then_some(true),
+        enabled: Some(true),
+        ..ModelOverride::default()
+    }
+}
+
+fn change(model: &Model) -> ModelOverride {
+    let has = |wanted: Capability| {
+        model.capabilities.as_ref().map(|capabilities| capabilities.contains(&wanted))
+    };
+    let input = model.capabilities.as_ref().map(|capabilities| {
+        let read = [
+            (Capability::Vision, Modality::Image),
+            (Capability::Pdf, Modality::Pdf),
+            (Capability::AudioInput, Modality::Audio),
+        ];
+        let more = read.into_iter().filter(|(capability, _)| capabilities.contains(capability));
+        std::iter::once(Modality::Text).chain(more.map(|(_, modality)| modality)).collect()
+    });
+    ModelOverride {
+        enabled: model.enabled,
+        layer: model.layer,
+        context_window: model.context_window,
+        max_output_tokens: model.max_output_tokens,
+        output: input.is_some().then(|| vec![Modality::Text]),
+        input,
+        tools: has(Capability::Tools),
+        structured_output: has(Capability::StructuredOutput),
+        reasoning: has(Capability::Reasoning),
+        code: has(Capability::Code),
+        prices: prices(model),
+        ..ModelOverride::default()
+    }
+}
+
+fn prices(model: &Model) -> Option<ModelPrices> {
+    let listed = &model.usd_per_million.0;
+    if listed.is_empty() && model.web_search_usd_per_thousand.is_none() {
+        return None;
+    }
+    let of = |class: TokenClass| {
+        listed.get(&class).map(|price| Decimal(price_text::usd_per_million(price.0)))
+    };
+    Some(ModelPrices {
+        input: of(TokenClass::Input),
+        output: of(TokenClass::Output),
+        cache_read: of(TokenClass::CacheRead),
+        cache_write: of(TokenClass::CacheWrite),
+        cache_write_1h: of(TokenClass::CacheWriteLong),
+        reasoning: of(TokenClass::Reasoning),
+        input_audio: of(TokenClass::InputAudio),
+        output_audio: of(TokenClass::OutputAudio),
+        web_search: model.web_search_usd_per_thousand.map(|price| {
+            Decimal(price.0.times(1).to_usd_string())
+        }),
+        request: None,
+    })
+}
+
+fn routing(settings: &Settings) -> RoutingOptions {
+    let routing = &settings.routing;
+    let fallback = &routing.fallback;
+    let tasks = &routing.task_models;
+    let local = settings.enabled_providers().find_map(|(id, provider)| {
+        let model = provider.default_model.as_ref().filter(|_| provider.is_free)?;
+        Some(format!("{id}/{model}"))
+    });
+    RoutingOptions {
+        default_layer: routing.default_layer,
+        max_escalation_layer: routing.max_escalation_layer,
+        layers_enabled: Layer::ALL.map(|layer| settings.layers.of(layer).enabled),
+        task_models: TaskModels {
+            chat: tasks.chat.clone(),
+            code: tasks.code.clone(),
+            analyze: tasks.analyze.clone(),
+            create_project: tasks.create_project.clone(),
+        },
+        enable_cross_check: routing.enable_cross_check,
+        enable_auto_escalate: routing.enable_auto_escalate,
+        candidates_max: usize::try_from(routing.retries.candidates_max).unwrap_or(usize::MAX),
+        openrouter_fallback_models: fallback.openrouter_fallback_models.clone(),
+        openrouter_replace_openai: fallback.openrouter_replace_openai.clone(),
+        openrouter_replace_claude: fallback.openrouter_replace_claude.clone(),
+        oss_local: local,
+    }
+}
+
+fn engine(settings: &Settings) -> EngineOptions {
+    let routing = &settings.routing;
+    EngineOptions {
+        attempts_per_candidate: routing.retries.attempts_per_candidate,
+        breaker_failures: routing.breaker.failures,
+        breaker_open_ms: routing.breaker.open_ms,
+        recent_messages: settings.context.recent_messages,
+        allow_unpriced: settings.cost.unpriced == Unpriced::Allow,
+        defaults: RequestDefaults {
+            model: settings.defaults.model.clone(),
+            temperature: settings.defaults.temperature,
+            max_tokens: settings.defaults.max_tokens,
+        },
+        ..EngineOptions::default()
+    }
+}
+
+fn demo_provider() -> Provider {
+    Provider {
+        id: ProviderId::from(DEMO_PROVIDER),
+        display_name: "Simulated models".to_owned(),
+        dialect: gw_dialect::dialect(gw_core::seam::DialectId::OpenAiChat),
+        url: "http://demo.invalid/v1/chat/completions".to_owned(),
+        models_url: None,
+        credentials: Vec::new(),
+        headers: http::HeaderMap::new(),
+        quirks: gw_core::seam::Quirks::default(),
+        timeouts: Timeouts::default(),
+        upstream: Arc::new(DemoUpstream::new()),
+        is_local: true,
+        is_demo: true,
+        model_filter: None,
+    }
+}
+
+fn demo_offerings() -> Vec<Offering> {
+    let layers = Layer::ALL.into_iter().zip(DEMO_MODELS);
+    layers
+        .map(|(layer, name)| Offering {
+            provider: ProviderId::from(DEMO_PROVIDER),
+            name: name.into(),
+            model: name.into(),
+            display_name: format!("Simulated model ({layer})"),
+            family: name.to_owned(),
+            context_window: Some(128_000),
+            max_output_tokens: Some(16_000),
+            capabilities: Capabilities {
+                input: vec![Modality::Text, Modality::Image, Modality::Pdf, Modality::Audio],
+                output: vec![Modality::Text],
+                tools: true,
+                structured_output: true,
+                reasoning: true,
+                code: true,
+                temperature: None,
+            },
+            prices: Vec::new(),
+            is_free: true,
+            layer: Some(layer),
+            rank: 0,
+            is_enabled: true,
+            released: None,
+            is_demo: true,
+        })
+        .collect()
+}

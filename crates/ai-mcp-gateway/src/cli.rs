@@ -1,0 +1,218 @@
+//! The command line: what can be said, and nothing about how it is done.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gw_core::Layer;
+use gw_core::task::Quality;
+
+/// One gateway between AI clients and every model they call.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ai-mcp-gateway",
+    version,
+    about = "One gateway between AI clients and every model they call: cheapest layer that answers \
+             well, exact costs, one URL.",
+    after_help = "Start here:  ai-mcp-gateway serve\n             \
+                  ai-mcp-gateway chat \"why is the sky blue?\"\n             \
+                  ai-mcp-gateway doctor\n\n\
+                  Exit codes: 0 ok, 1 fault, 2 bad input, 3 not configured, 4 key refused, \
+                  5 budget, 6 provider or network, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags that every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file, in place of the usual places
+    #[arg(long, global = true, value_name = "FILE", env = "GATEWAY_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// A running gateway to talk to, in place of working in this process
+    #[arg(short = 'e', long, global = true, value_name = "URL", env = "MCP_ENDPOINT")]
+    pub(crate) endpoint: Option<String>,
+
+    /// Key for that gateway
+    #[arg(
+        short = 'k',
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "MCP_API_KEY",
+        hide_env_values = true
+    )]
+    pub(crate) api_key: Option<String>,
+
+    /// Print one JSON document in place of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    pub(crate) color: ColorChoice,
+
+    /// Simulated models: on without any provider, never, or always
+    #[arg(long, global = true, value_enum)]
+    pub(crate) demo: Option<DemoChoice>,
+
+    /// Refuse to start simulated models
+    #[arg(long, global = true, conflicts_with = "demo")]
+    pub(crate) no_demo: bool,
+}
+
+/// When output is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// When simulated models answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoChoice {
+    /// When no provider is configured
+    Auto,
+    /// Never
+    Off,
+    /// Always, beside the configured providers
+    On,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the HTTP gateway
+    Serve(ServeArgs),
+    /// Ask a model; reads standard input, keeps a conversation with -i or -c
+    Chat(ChatArgs),
+    /// The model catalogue
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Check keys, reachability, store and port, and say what to do
+    Doctor,
+    /// The configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, zsh, fish, powershell or elvish
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+
+    /// Port to listen on; 0 takes a free one [default: 3000]
+    #[arg(short, long)]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// The message; `-` or nothing reads standard input, and piped input is added to a message
+    pub(crate) message: Vec<String>,
+
+    /// Keep talking
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+
+    /// Model: a name, provider/model, L0..L3, auto, or auto:L0-L2
+    #[arg(short, long, default_value = "auto")]
+    pub(crate) model: String,
+
+    /// Instructions before the message
+    #[arg(short, long)]
+    pub(crate) system: Option<String>,
+
+    /// Continue (or begin) the conversation with this id
+    #[arg(short, long, value_name = "ID")]
+    pub(crate) conversation: Option<String>,
+
+    /// Ask this layer
+    #[arg(long)]
+    pub(crate) layer: Option<Layer>,
+
+    /// Never go above this layer
+    #[arg(long)]
+    pub(crate) max_layer: Option<Layer>,
+
+    /// How good the answer has to be: normal, high, critical
+    #[arg(short, long)]
+    pub(crate) quality: Option<Quality>,
+
+    /// Most tokens to answer
+    #[arg(long)]
+    pub(crate) max_tokens: Option<u64>,
+
+    /// Randomness
+    #[arg(long)]
+    pub(crate) temperature: Option<f64>,
+
+    /// Wait for the whole answer
+    #[arg(long)]
+    pub(crate) no_stream: bool,
+
+    /// Leave out the line with model, tokens and cost
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// List models: those of configured providers, or all
+    List {
+        /// Part of a name
+        search: Option<String>,
+        /// Only this provider
+        #[arg(long)]
+        provider: Option<String>,
+        /// Only this layer
+        #[arg(long)]
+        layer: Option<Layer>,
+        /// Also of providers that are not configured
+        #[arg(long)]
+        all: bool,
+    },
+    /// Everything known of one model
+    Show {
+        /// A name, provider/model or alias
+        model: String,
+        /// Prices as they were at this date (YYYY-MM-DD)
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// What the configuration changes of the embedded catalogue
+    Diff,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a commented gateway.toml
+    Init {
+        /// Where to [default: ./gateway.toml]
+        path: Option<PathBuf>,
+        /// Replace a file that is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Check the configuration and say what is wrong
+    Check,
+    /// Print the configuration in force, secrets hidden, and where each value comes from
+    Show,
+    /// Print the JSON Schema of gateway.toml
+    Schema,
+}

@@ -1,0 +1,204 @@
+//! `chat`: one question, a pipe, or a talk.
+
+use std::io::{IsTerminal, Read, Write};
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use gw_core::chat::{ChatRequest, Message, Role, Sampling};
+use gw_core::event::{PartDelta, StreamEvent};
+use gw_core::{Error, UsageReport};
+use serde_json::json;
+
+use crate::cli::ChatArgs;
+use crate::output::Output;
+use crate::talk::{About, Ask, Heard, Talk};
+
+/// Standard input read into a message, in bytes.
+const STDIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// What was heard of one answer.
+struct Answered {
+    text: String,
+    usage: UsageReport,
+    about: About,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: ChatArgs, talk: &Talk, output: &Output) -> Result<()> {
+    if args.interactive {
+        return interactive(&args, talk, output).await;
+    }
+    let message = message(&args)?;
+    let ask = ask(&args, vec![Message::text(Role::User, message)]);
+    let answered = answer(ask, talk, output, !output.is_json()).await?;
+    if output.is_json() {
+        output.json(&json!({
+            "message": answered.text,
+            "model": answered.about.model,
+            "layer": answered.about.layer,
+            "reason": answered.about.reason,
+            "callId": answered.about.call_id,
+            "conversationId": args.conversation,
+            "tokens": {
+                "input": answered.usage.usage.total_input(),
+                "output": answered.usage.usage.total_output(),
+            },
+            "costUsd": answered.about.cost_usd,
+            "demo": answered.about.is_demo,
+        }))?;
+    } else if !args.quiet {
+        output.note(&stats(&answered));
+    }
+    Ok(())
+}
+
+/// The message from the arguments and from what is piped in.
+fn message(args: &ChatArgs) -> Result<String> {
+    let said = args.message.join(" ");
+    let wants_stdin = said.is_empty() || said == "-" || !std::io::stdin().is_terminal();
+    if !wants_stdin {
+        return Ok(said);
+    }
+    if std::io::stdin().is_terminal() && said != "-" {
+        let error = Error::bad_field("message", "there is nothing to ask")
+            .with_hint("Give a message, pipe one in, or talk with -i.");
+        return Err(error.into());
+    }
+    let mut piped = String::new();
+    std::io::stdin()
+        .take(STDIN_BYTES_MAX + 1)
+        .read_to_string(&mut piped)
+        .context("standard input is not UTF-8 text")?;
+    if piped.len() as u64 > STDIN_BYTES_MAX {
+        let text = format!("standard input is over {STDIN_BYTES_MAX} bytes");
+        return Err(Error::bad_field("message", text).into());
+    }
+    let message = match (said.as_str(), piped.trim()) {
+        ("" | "-", piped) => piped.to_owned(),
+        (said, "") => said.to_owned(),
+        (said, piped) => format!("{said}\n\n{piped}"),
+    };
+    if message.is_empty() {
+        return Err(Error::bad_field("message", "standard input is empty").into());
+    }
+    Ok(message)
+}
+
+fn ask(args: &ChatArgs, turns: Vec<Message>) -> Ask {
+    let system = args.system.iter().map(|text| Message::text(Role::System, text.clone()));
+    Ask {
+        request: ChatRequest {
+            model: args.model.clone(),
+            messages: system.chain(turns).collect(),
+            max_output_tokens: args.max_tokens,
+            sampling: Sampling { temperature: args.temperature, ..Sampling::default() },
+            stream: !args.no_stream,
+            include_usage: true,
+            ..ChatRequest::default()
+        },
+        conversation: args.conversation.clone(),
+        layer: args.layer,
+        max_layer: args.max_layer,
+        quality: args.quality,
+    }
+}
+
+/// Asks and prints the words as they come.
+async fn answer(ask: Ask, talk: &Talk, output: &Output, prints: bool) -> Result<Answered> {
+    let mut told = talk.ask(ask).await?;
+    let mut answered =
+        Answered { text: String::new(), usage: UsageReport::default(), about: told.about };
+    while let Some(heard) = told.events.next().await {
+        match heard {
+            Heard::Cost(cost) => answered.about.cost_usd = cost,
+            Heard::Event(StreamEvent::Usage(report)) => answered.usage = report,
+            Heard::Event(StreamEvent::PartDelta { delta: PartDelta::Text(text), .. }) => {
+                if prints {
+                    output.write(&text)?;
+                }
+                answered.text.push_str(&text);
+            }
+            Heard::Event(StreamEvent::Error(error)) => {
+                if prints && !answered.text.is_empty() {
+                    output.write("\n")?;
+                }
+                return Err((*error).into());
+            }
+            Heard::Event(_) => {}
+        }
+    }
+    if prints && !answered.text.ends_with('\n') {
+        output.write("\n")?;
+    }
+    std::io::stdout().flush()?;
+    Ok(answered)
+}
+
+fn stats(answered: &Answered) -> String {
+    let usage = &answered.usage.usage;
+    let cost = match answered.about.cost_usd.as_str() {
+        "" => "cost not told".to_owned(),
+        "unpriced" => "unpriced".to_owned(),
+        "0" => "free".to_owned(),
+        cost => format!("${cost}"),
+    };
+    let demo = if answered.about.is_demo { " | simulated" } else { "" };
+    format!(
+        "{} | {} | {} in, {} out | {cost}{demo}",
+        answered.about.layer,
+        answered.about.model,
+        usage.total_input(),
+        usage.total_output(),
+    )
+}
+
+/// A talk at a prompt; each turn hears what was said before.
+async fn interactive(args: &ChatArgs, talk: &Talk, output: &Output) -> Result<()> {
+    let mut turns: Vec<Message> = Vec::new();
+    let mut editor = rustyline::DefaultEditor::new().context("the terminal cannot be read")?;
+    output.note("/help lists commands, /exit ends.");
+    loop {
+        // The editor blocks its thread; nothing else runs while it waits for a line.
+        let line = tokio::task::block_in_place(|| editor.readline("You> "));
+        let line = match line {
+            Ok(line) => line.trim().to_owned(),
+            Err(rustyline::error::ReadlineError::Interrupted) => continue,
+            Err(rustyline::error::ReadlineError::Eof) => return Ok(()),
+            Err(error) => return Err(error).context("the terminal cannot be read"),
+        };
+        match line.as_str() {
+            "" => continue,
+            "/exit" | "/quit" => return Ok(()),
+            "/new" => {
+                turns.clear();
+                output.note("forgotten.");
+                continue;
+            }
+            "/help" => {
+                output.note("/new forgets what was said, /exit ends; anything else is asked.");
+                continue;
+            }
+            _ => {}
+        }
+        editor.add_history_entry(&line).context("the line cannot be remembered")?;
+        turns.push(Message::text(Role::User, line));
+        // With a conversation id the gateway remembers; without one this process does.
+        let said = if args.conversation.is_some() {
+            turns.split_off(turns.len() - 1)
+        } else {
+            turns.clone()
+        };
+        match answer(ask(args, said), talk, output, true).await {
+            Ok(answered) => {
+                if !args.quiet {
+                    output.note(&stats(&answered));
+                }
+                turns.push(Message::text(Role::Assistant, answered.text));
+            }
+            Err(error) => {
+                turns.pop();
+                output.error(&error);
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A running gateway, as the command line sees it.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+use futures_util::StreamExt;
+use gw_core::event::StreamEvent;
+use gw_core::limits::RESPONSE_BODY_BYTES_MAX;
+use gw_core::seam::{
+    BodyStream, DialectId, IncomingResponse, OutgoingRequest, Quirks, StreamDecoder, Target,
+    Timeouts,
+};
+use gw_core::unfold::unfold;
+use gw_core::{Error, Kind, ProviderId, Result};
+use gw_net::Client;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, TE};
+use http::{HeaderMap, Method};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::talk::{About, Ask, Heard, Told};
+
+/// Seconds are too short for a premium model that thinks.
+const FIRST_BYTE_MS: u64 = 30 * 60 * 1_000;
+
+/// A running gateway.
+pub(crate) struct Remote {
+    client: Client,
+    endpoint: String,
+    key: Option<SecretString>,
+}
+
+impl Remote {
+    pub(crate) fn new(client: Client, endpoint: &str, key: Option<String>) -> Self {
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        Self { client, endpoint, key: key.map(SecretString::from) }
+    }
+
+    /// Asks through `/v1/chat/completions`; a conversation is kept by the gateway.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Told> {
+        let dialect = gw_dialect::dialect(DialectId::OpenAiChat);
+        let quirks = Quirks::default();
+        let target =
+            Target { model: &ask.request.model, quirks: &quirks, max_output_tokens: None };
+        let wire = dialect.encode_request(&ask.request, &target)?;
+        let mut headers = self.headers()?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        let mut say = |name: &'static str, value: Option<String>| -> Result<()> {
+            let Some(value) = value else { return Ok(()) };
+            let value = HeaderValue::from_str(&value)
+                .map_err(|_| Error::bad_field(name, "holds characters that no header can carry"))?;
+            headers.insert(HeaderName::from_static(name), value);
+            Ok(())
+        };
+        say("x-gateway-recall", ask.conversation.as_ref().map(|_| "history".to_owned()))?;
+        say("x-gateway-conversation-id", ask.conversation)?;
+        say("x-gateway-layer", ask.layer.map(|layer| layer.to_string()))?;
+        say("x-gateway-max-layer", ask.max_layer.map(|layer| layer.to_string()))?;
+        say("x-gateway-quality", ask.quality.map(|quality| quality.to_string()))?;
+        let url = format!("{}/v1{}", self.endpoint, wire.path);
+        let request = self.outgoing(Method::POST, url, headers, wire.body);
+        let response = self.client.request(request).await.map_err(|error| self.unreachable(error))?;
+        if !(200..300).contains(&response.status) {
+            let body = read(response.body).await.unwrap_or_default();
+            let error = dialect.decode_error(response.status, &response.headers, &body);
+            return Err(as_said(error, response.status));
+        }
+        let about = about(&response.headers);
+        let is_stream = response
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        if !is_stream {
+            let reply = dialect.decode_reply(&read(response.body).await?)?;
+            let events = unfold(&reply).into_iter().map(Heard::Event);
+            return Ok(Told { about, events: futures_util::stream::iter(events).boxed() });
+        }
+        let source = Source {
+            body: Some(response.body),
+            decoder: dialect.stream_decoder(),
+            ready: VecDeque::new(),
+        };
+        let events = futures_util::stream::unfold(source, |mut source| async move {
+            source.next().await.map(|event| (Heard::Event(event), source))
+        });
+        Ok(Told { about, events: events.boxed() })
+    }
+
+    /// Reads a JSON document of the gateway.
+    pub(crate) async fn get(&self, path: &str) -> Result<serde_json::Value> {
+        let url = format!("{}{path}", self.endpoint);
+        let request = self.outgoing(Method::GET, url, self.headers()?, bytes::Bytes::new());
+        let response = self.client.request(request).await.map_err(|error| self.unreachable(error))?;
+        let IncomingResponse { status, headers, body } = response;
+        let body = read(body).await?;
+        if !(200..300).contains(&status) {
+            let dialect = gw_dialect::dialect(DialectId::OpenAiChat);
+            return Err(as_said(dialect.decode_error(status, &headers, &body), status));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            Error::new(Kind::ProviderMalformed, "the gateway's answer is not JSON")
+                .with_source(error)
+        })
+    }
+
+    fn headers(&self) -> Result<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = &self.key {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+                .map_err(|_| Error::bad_field("--api-key", "holds characters no header can carry"))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        Ok(headers)
+    }
+
+    fn outgoing(
+        &self,
+        method: Method,
+        url: String,
+        headers: HeaderMap,
+        body: bytes::Bytes,
+    ) -> OutgoingRequest {
+        OutgoingRequest {
+            provider: ProviderId::from("gateway"),
+            method,
+            url,
+            headers,
+            body,
+            timeouts: Timeouts { first_byte_ms: FIRST_BYTE_MS, ..Timeouts::default() },
+            response_bytes_max: RESPONSE_BODY_BYTES_MAX,
+        }
+    }
+
+    fn unreachable(&self, error: Error) -> Error {
+        if error.kind() != Kind::ProviderUnreachable {
+            return error;
+        }
+        Error::new(Kind::ProviderUnreachable, format!("no gateway answers at {}", self.endpoint))
+            .with_hint(
+                "Start one with `ai-mcp-gateway serve`, or leave out --endpoint and MCP_ENDPOINT to \
+                 work without one.",
+            )
+            .with_source(error)
+    }
+}
+
+/// The gateway's own refusal: its kind follows from the status, its words are kept.
+fn as_said(error: Error, status: u16) -> Error {
+    let kind = match status {
+        401 => Kind::Unauthenticated,
+        402 => Kind::BudgetExhausted,
+        403 => Kind::Forbidden,
+        _ => return error,
+    };
+    Error::new(kind, error.message())
+}
+
+fn about(headers: &HeaderMap) -> About {
+    let text = |name: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    };
+    About {
+        call_id: text("x-gateway-call-id"),
+        model: text("x-gateway-model"),
+        layer: text("x-gateway-layer"),
+        reason: text("x-gateway-route-reason"),
+        cost_usd: text("x-gateway-cost-usd"),
+        is_demo: text("x-gateway-demo") == "true",
+    }
+}
+
+async fn read(mut body: BodyStream) -> Result<bytes::Bytes> {
+    let mut whole = BytesMut::new();
+    while let Some(piece) = body.next().await {
+        whole.extend_from_slice(&piece?);
+    }
+    Ok(whole.freeze())
+}
+
+/// Turns a body into events.
+struct Source {
+    body: Option<BodyStream>,
+    decoder: Box<dyn StreamDecoder>,
+    ready: VecDeque<StreamEvent>,
+}
+
+impl Source {
+    async fn next(&mut self) -> Option<StreamEvent> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let body = self.body.as_mut()?;
+            let mut frames = Vec::new();
+            let result = match body.next().await {
+                Some(Ok(bytes)) => self.decoder.push(&bytes, &mut frames).map(|()| true),
+                Some(Err(error)) => Err(error),
+                None => self.decoder.finish(&mut frames).map(|()| false),
+            };
+            self.ready.extend(frames.into_iter().flat_map(|frame| frame.events));
+            match result {
+                Ok(true) => {}
+                Ok(false) => self.body = None,
+                Err(error) => {
+                    self.body = None;
+                    self.ready.push_back(StreamEvent::Error(Box::new(error)));
+                }
+            }
+        }
+    }
+}

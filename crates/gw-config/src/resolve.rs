@@ -1,0 +1,190 @@
+//! From the file's shape to checked settings: what follows from several keys together.
+
+mod endpoint;
+mod names;
+mod providers;
+mod server;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use crate::load::Purpose;
+use crate::secret::Secret;
+use crate::section::store::{MEMORY, RawStore, Store};
+use crate::settings::{Raw, Settings};
+use crate::source::{Problem, Source, Warning};
+
+/// What resolving reads beside the raw values, and what it gathers.
+pub(crate) struct Resolver {
+    pub(crate) purpose: Purpose,
+    /// The user's data folder, where known.
+    pub(crate) data_folder: Option<PathBuf>,
+    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Resolver {
+    /// Checks what concerns several keys. Always gives settings; they count only without problems.
+    pub(crate) fn settings(&mut self, mut raw: Raw) -> Settings {
+        let server = self.server(raw.server);
+        let store = self.store(raw.store);
+        self.endpoint(&raw.endpoint, &mut raw.providers, &mut raw.defaults);
+        if raw.endpoint.api_key.is_some() && raw.proxy.https.is_none() {
+            // System B knew only HTTP_PROXY, and used it for https.
+            raw.proxy.https.clone_from(&raw.proxy.http);
+        }
+        let providers = self.providers(raw.providers, raw.timeouts, &raw.defaults);
+        self.check_default_provider(&raw.defaults, &providers);
+        self.check_models(&raw.models, &providers);
+        let aliases = self.aliases(raw.aliases);
+        self.check_layers(&raw.layers, &raw.routing);
+        self.check_proxy("proxy.http", raw.proxy.http.as_ref());
+        self.check_proxy("proxy.https", raw.proxy.https.as_ref());
+        if let Some(endpoint) = &raw.client.endpoint {
+            self.check_url("client.endpoint", endpoint, "http://localhost:3000");
+        }
+        Settings {
+            mode: raw.mode,
+            server,
+            log: raw.log,
+            store,
+            providers,
+            timeouts: raw.timeouts,
+            defaults: raw.defaults,
+            models: raw.models,
+            aliases,
+            layers: raw.layers,
+            routing: raw.routing,
+            cost: raw.cost,
+            context: raw.context,
+            proxy: raw.proxy,
+            demo: raw.demo,
+            mcp: raw.mcp,
+            client: raw.client,
+        }
+    }
+
+    fn store(&mut self, raw: RawStore) -> Store {
+        for (key, name) in [("store.url", "PostgreSQL"), ("store.redis_url", "Redis")] {
+            let is_set = if key == "store.url" { &raw.url } else { &raw.redis_url }.is_some();
+            if is_set {
+                self.problem(
+                    key,
+                    format!("{key} is set, but the {name} store is not in this version"),
+                    "remove it; `store.path` names the SQLite file",
+                );
+            }
+        }
+        let path = match raw.path {
+            Some(path) if path.as_os_str() == MEMORY => None,
+            Some(path) if path.as_os_str().is_empty() => {
+                self.problem(
+                    "store.path",
+                    "store.path is empty".to_owned(),
+                    "name a file, or write \":memory:\"",
+                );
+                None
+            }
+            Some(path) => Some(path),
+            None => {
+                let folder = self.data_folder.clone();
+                if folder.is_none() {
+                    self.problem(
+                        "store.path",
+                        "store.path is not set and there is no home folder to put the file in"
+                            .to_owned(),
+                        "set store.path, or GATEWAY_STORE__PATH",
+                    );
+                }
+                folder.map(|folder| folder.join("ai-mcp-gateway").join("gateway.sqlite"))
+            }
+        };
+        Store {
+            path,
+            durability: raw.durability,
+            readers: raw.readers,
+            busy_timeout_ms: raw.busy_timeout_ms,
+        }
+    }
+
+    fn check_proxy(&mut self, key: &str, proxy: Option<&Secret>) {
+        let Some(proxy) = proxy else { return };
+        let is_good = Url::parse(proxy.expose_secret()).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host()
+        });
+        if !is_good {
+            self.problem(
+                key,
+                format!("{key} is not the address of an HTTP proxy"),
+                "write it like http://proxy.example:3128",
+            );
+        }
+    }
+
+    /// Reads an address of a server; the address is shown only where it cannot hold a password.
+    fn check_url(&mut self, key: &str, text: &str, example: &str) -> Option<Url> {
+        let shown = if text.contains('@') { String::new() } else { format!(" {text:?}") };
+        let wanted = format!("write it like {example}");
+        let url = match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
+            _ => {
+                self.problem(key, format!("{key}{shown} is not an http or https address"), &wanted);
+                return None;
+            }
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            self.problem(
+                key,
+                format!("{key} holds a user name or password"),
+                "put it into a header or key instead",
+            );
+            return None;
+        }
+        if url.fragment().is_some() {
+            self.problem(key, format!("{key}{shown} has a fragment"), "remove the part from # on");
+            return None;
+        }
+        Some(url)
+    }
+
+    /// Notes a problem with a key, unless checking has already found one there.
+    pub(crate) fn problem(&mut self, key: &str, message: String, fix: &str) {
+        let is_known = self.problems.iter().any(|known| {
+            known.key == key || known.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
+        });
+        if !is_known {
+            let (source, key) = (self.source(key), key.to_owned());
+            self.problems.push(Problem { source, key, message, fix: fix.to_owned() });
+        }
+    }
+
+    pub(crate) fn warning(&mut self, key: &str, message: String) {
+        let source = self.source(key);
+        self.warnings.push(Warning { source, message });
+    }
+
+    /// Where a key was set, or the nearest table around it.
+    fn source(&self, key: &str) -> Source {
+        let mut key = key;
+        loop {
+            if let Some(source) = self.sources.get(key) {
+                return source.clone();
+            }
+            match key.rfind(['.', '[']) {
+                Some(end) => key = &key[..end],
+                None => return Source::Default,
+            }
+        }
+    }
+
+    /// Says that a value of this key comes from where another was set.
+    fn derive_source(&mut self, key: &str, from: &str) {
+        if let Some(source) = self.sources.get(from).cloned() {
+            self.sources.entry(key.to_owned()).or_insert(source);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `[routing]`: who should answer, and what happens when it fails.
+
+use gw_core::Layer;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::units;
+
+/// Who should answer, and what happens when it fails.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Routing {
+    /// The layer to begin with when nothing asks for more.
+    #[schemars(schema_with = "units::layer_schema")]
+    pub default_layer: Layer,
+    /// The highest layer to climb to.
+    #[schemars(schema_with = "units::layer_schema")]
+    pub max_escalation_layer: Layer,
+    /// Lets a second model review answers to hard questions.
+    pub enable_cross_check: bool,
+    /// Climbs to a better layer by itself; otherwise the answer asks for confirmation.
+    pub enable_auto_escalate: bool,
+    /// How the kind and difficulty of a request are judged.
+    pub classify: Classify,
+    /// Models for each kind of task, best first; `provider/name`, or a provider's own name. Empty
+    /// leaves the choice to the router.
+    pub task_models: TaskModels,
+    /// How often to try.
+    pub retries: Retries,
+    /// When to leave a failing provider alone.
+    pub breaker: Breaker,
+    /// Who answers when the chosen one cannot.
+    pub fallback: Fallback,
+}
+
+impl Default for Routing {
+    fn default() -> Self {
+        Self {
+            default_layer: Layer::L0,
+            max_escalation_layer: Layer::L2,
+            enable_cross_check: true,
+            enable_auto_escalate: false,
+            classify: Classify::Heuristic,
+            task_models: TaskModels::default(),
+            retries: Retries::default(),
+            breaker: Breaker::default(),
+            fallback: Fallback::default(),
+        }
+    }
+}
+
+/// How the kind and difficulty of a request are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Classify {
+    /// By rules over the text, at no cost.
+    Heuristic,
+    /// By asking a model of the lowest layer.
+    Model,
+}
+
+/// Models for each kind of task.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskModels {
+    /// For conversation.
+    #[schemars(extend("x-example" = ["gpt-4o-mini"]))]
+    pub chat: Vec<String>,
+    /// For code.
+    #[schemars(extend("x-example" = ["qwen/qwen-2.5-coder-32b-instruct"]))]
+    pub code: Vec<String>,
+    /// For analysis.
+    #[schemars(extend("x-example" = ["claude-sonnet-4-5"]))]
+    pub analyze: Vec<String>,
+    /// For laying out projects.
+    #[schemars(extend("x-example" = ["claude-sonnet-4-5"]))]
+    pub create_project: Vec<String>,
+}
+
+/// How often to try.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retries {
+    /// Attempts with one model before the next is tried.
+    #[schemars(range(min = 1, max = 12))]
+    pub attempts_per_candidate: u32,
+    /// Models to try for one call.
+    #[schemars(range(min = 1, max = 12))]
+    pub candidates_max: u32,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { attempts_per_candidate: 2, candidates_max: 4 }
+    }
+}
+
+/// When to leave a failing provider alone.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breaker {
+    /// Failures in a row that open the breaker.
+    #[schemars(range(min = 1))]
+    pub failures: u32,
+    /// How long it stays open, in milliseconds.
+    #[schemars(range(min = 1))]
+    pub open_ms: u64,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { failures: 5, open_ms: 30_000 }
+    }
+}
+
+/// Who answers when the chosen provider cannot.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fallback {
+    /// OpenRouter models that stand in for a failed provider, in order.
+    pub openrouter_fallback_models: Vec<String>,
+    /// The OpenRouter model that stands in for OpenAI.
+    pub openrouter_replace_openai: String,
+    /// The OpenRouter model that stands in for Anthropic.
+    pub openrouter_replace_claude: String,
+    /// Looks for free models at OpenRouter when layer L0 is empty.
+    pub discover_free_models: bool,
+}
+
+impl Default for Fallback {
+    fn default() -> Self {
+        let models = [
+            "x-ai/grok-beta",
+            "qwen/qwen-2.5-coder-32b-instruct",
+            "meta-llama/llama-3.1-8b-instruct:free",
+        ];
+        Self {
+            openrouter_fallback_models: models.map(str::to_owned).to_vec(),
+            openrouter_replace_openai: "openai/gpt-4o-mini".to_owned(),
+            openrouter_replace_claude: "anthropic/claude-3.5-sonnet".to_owned(),
+            discover_free_models: true,
+        }
+    }
+}

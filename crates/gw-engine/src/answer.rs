@@ -1,0 +1,129 @@
+//! What a call gives back to its door.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use gw_core::chat::Notice;
+use gw_core::event::StreamEvent;
+use gw_core::reply::ChatReply;
+use gw_core::seam::FrameKind;
+use gw_core::task::{Complexity, TaskType};
+use gw_core::{CallId, Cost, Error, Layer, Usage};
+use http::HeaderMap;
+use tokio::sync::mpsc;
+
+/// An answer, whole or about to stream.
+#[derive(Debug)]
+pub struct Answer {
+    /// What is known before the first byte.
+    pub head: Head,
+    /// The answer itself.
+    pub body: AnswerBody,
+}
+
+/// What is known of an answer before its first byte.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The call.
+    pub call_id: CallId,
+    /// Catalogue id of the model that answers: `provider/model`.
+    pub model_id: String,
+    /// The model in the provider's word.
+    pub model: String,
+    /// The provider.
+    pub provider: String,
+    /// The model's layer.
+    pub layer: Layer,
+    /// The seed's routing summary: `Single model: <id> (layer L0)`.
+    pub summary: String,
+    /// Why this layer and this model, in one sentence.
+    pub reason: String,
+    /// What the request was taken for.
+    pub task: TaskType,
+    /// How hard it looked.
+    pub complexity: Complexity,
+    /// True where the provider's bytes go to the client as they are.
+    pub is_pass_through: bool,
+    /// True where a simulated model answers.
+    pub is_demo: bool,
+    /// What could not be said in the provider's dialect.
+    pub notices: Vec<Notice>,
+    /// The provider's request id and rate-limit headers.
+    pub upstream_headers: HeaderMap,
+}
+
+/// The answer itself.
+#[derive(Debug)]
+pub enum AnswerBody {
+    /// All at once.
+    Whole(Box<Whole>),
+    /// As it comes.
+    Stream(AnswerStream),
+}
+
+/// An answer all at once. Its record is durable already.
+#[derive(Debug)]
+pub struct Whole {
+    /// The answer.
+    pub reply: ChatReply,
+    /// The provider's body, where it passes through.
+    pub raw: Option<Bytes>,
+    /// What it took.
+    pub receipt: Receipt,
+}
+
+/// What a call consumed and cost, over all its attempts.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// Units consumed.
+    pub usage: Usage,
+    /// What they cost.
+    pub cost: Cost,
+    /// From request to last byte, in milliseconds.
+    pub duration_ms: u64,
+    /// From request to first content, in milliseconds.
+    pub first_token_ms: Option<u64>,
+    /// Number of attempts made.
+    pub attempts: usize,
+}
+
+/// One piece of a streamed answer.
+#[derive(Debug)]
+pub enum Piece {
+    /// A frame of the stream.
+    Frame {
+        /// The provider's bytes, where they pass through.
+        raw: Option<Bytes>,
+        /// What a relay does with them.
+        kind: FrameKind,
+        /// What they mean.
+        events: Vec<StreamEvent>,
+    },
+    /// What it all took. Comes once, when the record is durable, just before the last frame.
+    Receipt(Box<Receipt>),
+}
+
+/// A streamed answer. Dropping it cancels the provider; what was delivered is billed.
+#[derive(Debug)]
+pub struct AnswerStream {
+    pub(crate) pieces: mpsc::Receiver<Piece>,
+}
+
+impl Stream for AnswerStream {
+    type Item = Piece;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        self.pieces.poll_recv(cx)
+    }
+}
+
+/// A call that gave no answer.
+#[derive(Debug)]
+pub struct Failure {
+    /// The call, recorded under this id.
+    pub call_id: CallId,
+    /// Why.
+    pub error: Error,
+}

@@ -1,0 +1,103 @@
+//! The engine: what all calls share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, StoreHealth};
+use tokio_util::task::TaskTracker;
+
+use crate::answer::{Answer, Failure};
+use crate::health::{Health, HealthReport};
+use crate::inbound::Inbound;
+use crate::options::Snapshot;
+use crate::totals::{Totals, TotalsReport};
+
+/// What the binary gives the engine once and for all.
+#[derive(Clone)]
+pub struct Resources {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Money.
+    pub budgets: Arc<dyn BudgetStore>,
+    /// Records of calls.
+    pub calls: Arc<dyn CallLog>,
+    /// Conversations.
+    pub conversations: Arc<dyn Conversations>,
+    /// Whether the store answers.
+    pub store: Arc<dyn StoreHealth>,
+}
+
+/// Runs calls. One a process; shared by every door.
+pub struct Engine {
+    pub(crate) resources: Resources,
+    pub(crate) health: Health,
+    pub(crate) totals: Totals,
+    pub(crate) tasks: TaskTracker,
+    snapshot: ArcSwap<Snapshot>,
+}
+
+impl Engine {
+    /// An engine with its first snapshot.
+    pub fn new(resources: Resources, snapshot: Snapshot) -> Arc<Self> {
+        Arc::new(Self {
+            resources,
+            health: Health::default(),
+            totals: Totals::default(),
+            tasks: TaskTracker::new(),
+            snapshot: ArcSwap::from_pointee(snapshot),
+        })
+    }
+
+    /// Runs one call; see the crate's documentation for its steps.
+    ///
+    /// # Errors
+    /// A [`Failure`] holds the error to show and the id under which the call is recorded.
+    pub async fn run(self: &Arc<Self>, inbound: Inbound) -> Result<Answer, Failure> {
+        crate::run::run(self, inbound).await
+    }
+
+    /// The configuration in force for calls that begin now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts a new configuration in force; calls under way keep theirs.
+    pub fn replace_snapshot(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// What the engine was given.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// Sums since the process began.
+    pub fn totals(&self) -> TotalsReport {
+        self.totals.report()
+    }
+
+    /// The state of every configured provider, in order of id.
+    pub fn health(&self) -> Vec<HealthReport> {
+        let snapshot = self.snapshot();
+        let now_ms = self.resources.clock.monotonic_ms();
+        let mut reports: Vec<HealthReport> = snapshot
+            .providers
+            .values()
+            .map(|provider| {
+                let keys: Vec<&str> =
+                    provider.credentials.iter().map(|key| key.name.as_str()).collect();
+                self.health.report(&provider.id, &keys, now_ms)
+            })
+            .collect();
+        reports.sort_by(|a, b| a.provider.cmp(&b.provider));
+        reports
+    }
+
+    /// Waits until every stream under way is settled and recorded. No new call may begin.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,77 @@
+//! Every log line and metric of the engine, so that the two cannot disagree.
+
+use gw_core::record::{AttemptRecord, CallRecord};
+use gw_core::{CallId, Error};
+use metrics::{counter, histogram};
+
+/// A call ended, however.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+pub(crate) fn call_ended(record: &CallRecord) {
+    let layer = record.layer.map_or("none", |layer| layer.as_str());
+    let labels = [
+        ("door", record.door.clone()),
+        ("provider", record.provider.clone()),
+        ("model", record.model.clone()),
+        ("layer", layer.to_owned()),
+        ("status", record.status.as_str().to_owned()),
+    ];
+    counter!("gateway_calls_total", &labels).increment(1);
+    let model = [("provider", record.provider.clone()), ("model", record.model.clone())];
+    histogram!("gateway_call_duration_seconds", &model).record(record.duration_ms as f64 / 1e3);
+    if let Some(first_ms) = record.first_token_ms {
+        histogram!("gateway_first_token_seconds", &model).record(first_ms as f64 / 1e3);
+    }
+    counter!("gateway_input_tokens_total", &model).increment(record.usage.total_input());
+    counter!("gateway_output_tokens_total", &model).increment(record.usage.total_output());
+    match record.cost.amount() {
+        Some(amount) => {
+            let pico = u64::try_from(amount.pico()).unwrap_or(0);
+            counter!("gateway_cost_pico_usd_total", &model).increment(pico);
+        }
+        None => counter!("gateway_unpriced_calls_total", &model).increment(1),
+    }
+    tracing::debug!(
+        call_id = %record.id,
+        door = %record.door,
+        model = %record.model_id,
+        layer,
+        status = record.status.as_str(),
+        duration_ms = record.duration_ms,
+        input_tokens = record.usage.total_input(),
+        output_tokens = record.usage.total_output(),
+        cost_pico_usd = record.cost.amount().map(gw_core::Money::pico),
+        "call ended"
+    );
+}
+
+/// An attempt failed; another may follow.
+pub(crate) fn attempt_failed(call_id: CallId, attempt: &AttemptRecord, error: &Error) {
+    let labels = [
+        ("provider", attempt.provider.clone()),
+        ("model", attempt.model.clone()),
+        ("code", error.kind().row().code.to_owned()),
+    ];
+    counter!("gateway_attempts_failed_total", &labels).increment(1);
+    tracing::warn!(
+        call_id = %call_id,
+        provider = %attempt.provider,
+        model = %attempt.model,
+        code = error.kind().row().code,
+        duration_ms = attempt.duration_ms,
+        message = error.message(),
+        "attempt failed"
+    );
+}
+
+/// A record could not be kept. The log is its last resort, so it holds all of it.
+pub(crate) fn record_not_kept(record: &CallRecord, error: &Error) {
+    counter!("gateway_records_not_kept_total").increment(1);
+    let record = serde_json::to_string(record).unwrap_or_default();
+    tracing::error!(%record, message = error.message(), "call record could not be stored");
+}
+
+/// Turns of a conversation could not be kept.
+pub(crate) fn turns_not_kept(call_id: CallId, error: &Error) {
+    counter!("gateway_turns_not_kept_total").increment(1);
+    tracing::error!(%call_id, message = error.message(), "conversation turns could not be stored");
+}

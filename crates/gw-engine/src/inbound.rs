@@ -1,0 +1,89 @@
+//! A request as a door hands it in.
+
+use bytes::Bytes;
+use gw_core::chat::ChatRequest;
+use gw_core::principal::Principal;
+use gw_core::record::ConversationRef;
+use gw_core::seam::DialectId;
+use gw_core::task::{Complexity, Quality, TaskType};
+use gw_core::Layer;
+use http::HeaderMap;
+use serde_json::{Map, Value};
+
+/// The door a request came through; its name stands in records and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// `/v1/chat/completions`
+    OpenAiChat,
+    /// `/v1/messages`
+    AnthropicMessages,
+    /// System A's `/v1/route`
+    Route,
+    /// System A's `/v1/chat`
+    Chat,
+    /// The command line, in process.
+    Cli,
+}
+
+impl Door {
+    /// The name in records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai-chat",
+            Self::AnthropicMessages => "anthropic-messages",
+            Self::Route => "route",
+            Self::Chat => "chat",
+            Self::Cli => "cli",
+        }
+    }
+}
+
+/// A decoded request with everything known about its caller.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// Where it came in.
+    pub door: Door,
+    /// The request.
+    pub request: ChatRequest,
+    /// The body it was decoded from, where bytes may pass through to a provider of that dialect.
+    pub raw: Option<(DialectId, Bytes)>,
+    /// Who calls.
+    pub principal: Principal,
+    /// What else the caller said.
+    pub context: CallContext,
+}
+
+/// What a caller may say beside the request itself.
+#[derive(Clone, Debug, Default)]
+pub struct CallContext {
+    /// The conversation it belongs to.
+    pub conversation: Option<ConversationRef>,
+    /// What of the conversation is put before the request.
+    pub recall: Recall,
+    /// How good the answer has to be.
+    pub quality: Option<Quality>,
+    /// What it is for, where the caller knows.
+    pub task: Option<TaskType>,
+    /// How hard it is, where the caller or the door knows.
+    pub complexity: Option<Complexity>,
+    /// The layer asked for.
+    pub preferred_layer: Option<Layer>,
+    /// The highest layer the caller allows for this request.
+    pub max_layer: Option<Layer>,
+    /// True where nothing may be spent (system A's budget of 0).
+    pub is_free_only: bool,
+    /// Headers that a provider of the same dialect shall see (`anthropic-beta`).
+    pub forward_headers: HeaderMap,
+    /// Kept with the call's record.
+    pub metadata: Map<String, Value>,
+}
+
+/// What of a conversation is put before the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recall {
+    /// Nothing: the client sends its history itself.
+    #[default]
+    Nothing,
+    /// The newest summary and the recent turns; the new turns are appended afterwards.
+    History,
+}

@@ -1,0 +1,131 @@
+//! From usage to money.
+//!
+//! What the provider says it charged comes first; then the catalogue's price of the day, class by
+//! class. A class that was used and has no price makes the whole call unpriced, never cheaper; a class
+//! that was not used needs no price. All amounts are integers.
+
+use gw_catalog::{Catalog, Offering, PriceTable};
+use gw_core::money::CostSource;
+use gw_core::{Cost, Money, ProviderId, Rate, TokenClass, Usage, UsageReport};
+
+/// What a call cost: `at_ms` is when it began, in milliseconds since 1970.
+pub fn cost(offering: &Offering, report: &UsageReport, at_ms: i64) -> Cost {
+    if let Some(amount) = report.reported_cost.filter(|amount| *amount >= Money::ZERO) {
+        return Cost::Priced { amount, source: CostSource::Reported };
+    }
+    catalogue_cost(offering, report, at_ms)
+}
+
+/// What a call costs by the catalogue, whatever the provider says it charged.
+pub fn catalogue_cost(offering: &Offering, report: &UsageReport, at_ms: i64) -> Cost {
+    if offering.is_free {
+        return Cost::Priced { amount: Money::ZERO, source: CostSource::Catalogue };
+    }
+    let Some(table) = offering.price_at(at_ms) else {
+        return Cost::Unpriced { reason: format!("no price is known for {}", offering.id()) };
+    };
+    match charge(table, &report.usage) {
+        Ok(amount) => {
+            let source =
+                if report.is_estimate { CostSource::Estimated } else { CostSource::Catalogue };
+            Cost::Priced { amount, source }
+        }
+        Err(class) => Cost::Unpriced {
+            reason: format!("{} has no price for {}", offering.id(), class_words(class)),
+        },
+    }
+}
+
+/// What a model of a provider costs for this usage, by name, listed or not.
+pub fn price(
+    catalog: &Catalog,
+    provider: &ProviderId,
+    model: &str,
+    report: &UsageReport,
+    at_ms: i64,
+) -> Cost {
+    cost(&catalog.or_unlisted(provider, model), report, at_ms)
+}
+
+/// The most a call can cost: every token of prompt and answer in its dearest class, at the dearest of
+/// the prices that may hold while it runs. `None` where any of it is unpriced.
+pub fn worst_case(
+    offering: &Offering,
+    input_tokens_upper: u64,
+    max_output: u64,
+    at_ms: i64,
+) -> Option<Money> {
+    if offering.is_free {
+        return Some(Money::ZERO);
+    }
+    offering
+        .prices
+        .iter()
+        .filter(|price| price.daily.is_some() || price.is_in_force(at_ms))
+        .map(|price| &price.table)
+        .chain(offering.price_at(at_ms))
+        .map(|table| worst_of_table(table, input_tokens_upper, max_output))
+        .collect::<Option<Vec<Money>>>()?
+        .into_iter()
+        .max()
+}
+
+fn worst_of_table(table: &PriceTable, input: u64, output: u64) -> Option<Money> {
+    const READ: [TokenClass; 4] = [
+        TokenClass::Input,
+        TokenClass::CacheRead,
+        TokenClass::CacheWrite,
+        TokenClass::CacheWriteLong,
+    ];
+    const WRITTEN: [TokenClass; 2] = [TokenClass::Output, TokenClass::Reasoning];
+    // Tiers need not be dearer than what is below them: each one that can be reached counts.
+    let sizes = || {
+        let reached = table.tiers.iter().map(|(above, _)| above.saturating_add(1));
+        std::iter::once(0).chain(reached.filter(move |size| *size <= input))
+    };
+    let dearest = |classes: &[TokenClass]| -> Option<Rate> {
+        table.rate(classes[0], 0)?;
+        classes
+            .iter()
+            .flat_map(|class| sizes().filter_map(|size| table.rate(*class, size)))
+            .max()
+    };
+    let read = if input == 0 { Money::ZERO } else { dearest(&READ)?.times(input) };
+    let written = if output == 0 { Money::ZERO } else { dearest(&WRITTEN)?.times(output) };
+    Some(read + written + request_fee(table))
+}
+
+/// The sum over the classes used; the class that has no price otherwise.
+fn charge(table: &PriceTable, usage: &Usage) -> Result<Money, TokenClass> {
+    let prompt_tokens = usage.total_input();
+    let mut amount = request_fee(table);
+    for class in TokenClass::ALL {
+        let units = usage.of(class);
+        if units > 0 {
+            amount += table.rate(class, prompt_tokens).ok_or(class)?.times(units);
+        }
+    }
+    Ok(amount)
+}
+
+fn request_fee(table: &PriceTable) -> Money {
+    table.per_request.map_or(Money::ZERO, |rate| rate.times(1))
+}
+
+fn class_words(class: TokenClass) -> &'static str {
+    match class {
+        TokenClass::Input => "input tokens",
+        TokenClass::CacheRead => "cached input tokens",
+        TokenClass::CacheWrite => "cache writes",
+        TokenClass::CacheWriteLong => "one-hour cache writes",
+        TokenClass::InputAudio => "audio input",
+        TokenClass::CacheReadAudio => "cached audio input",
+        TokenClass::Output => "output tokens",
+        TokenClass::Reasoning => "reasoning tokens",
+        TokenClass::OutputAudio => "audio output",
+        TokenClass::WebSearch => "web searches",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Who calls: keys presented in headers against the keys configured.
+//!
+//! Keys are kept as hashes and compared in constant time. What a route needs stands in its row of
+//! the table ([`Scope`]), never in a handler.
+
+use blake3::Hash;
+use gw_core::principal::Principal;
+use gw_core::{Error, Kind};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use secrecy::ExposeSecret;
+
+use crate::app::ServerOptions;
+
+/// What a caller must be to use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Anyone; probes and the description of the API.
+    Public,
+    /// Someone with a key, or anyone where anonymous callers are served.
+    Caller,
+}
+
+/// Who called, as the edge found; in the request's extensions for every matched route.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caller {
+    /// For the engine.
+    pub(crate) principal: Principal,
+    /// False for a caller on a public route that a closed door would have refused.
+    pub(crate) is_trusted: bool,
+}
+
+/// The keys that are accepted.
+pub(crate) struct Keys {
+    known: Vec<Known>,
+    allows_anonymous: bool,
+}
+
+struct Known {
+    hash: Hash,
+    id: String,
+    is_admin: bool,
+}
+
+impl Keys {
+    pub(crate) fn new(options: &ServerOptions) -> Self {
+        let known = options
+            .keys
+            .iter()
+            .map(|key| Known {
+                hash: blake3::hash(key.secret.expose_secret().as_bytes()),
+                id: key.id.clone(),
+                is_admin: key.is_admin,
+            })
+            .collect();
+        Self { known, allows_anonymous: options.allow_anonymous }
+    }
+
+    /// Finds the caller, or says why there is none.
+    ///
+    /// # Errors
+    /// [`Kind::Unauthenticated`] for a missing or unknown key where one is needed.
+    pub(crate) fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Error> {
+        let mut presented = presented(headers).peekable();
+        let has_key = presented.peek().is_some();
+        if let Some(known) = presented.find_map(|key| self.find(key)) {
+            let principal = Principal {
+                key_id: Some(known.id.clone()),
+                is_admin: known.is_admin,
+                ..Principal::default()
+            };
+            return Ok(Caller { principal, is_trusted: true });
+        }
+        if self.allows_anonymous {
+            return Ok(Caller { principal: Principal::default(), is_trusted: true });
+        }
+        match scope {
+            Scope::Public => Ok(Caller::default()),
+            Scope::Caller if has_key => {
+                Err(Error::new(Kind::Unauthenticated, "the key is not known here")
+                    .with_hint("ask the operator of this gateway for a key, or check it for typing errors"))
+            }
+            Scope::Caller => Err(Error::new(Kind::Unauthenticated, "a key is needed")
+                .with_hint("send it as `Authorization: Bearer <key>` or `x-api-key: <key>`")),
+        }
+    }
+
+    /// Looks at every key, so that time tells nothing of which one matched.
+    fn find(&self, key: &str) -> Option<&Known> {
+        let hash = blake3::hash(key.as_bytes());
+        self.known.iter().fold(None, |found, known| if known.hash == hash { Some(known) } else { found })
+    }
+}
+
+fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| {
+        let (scheme, key) = text.trim().split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let named = ["x-api-key", "x-goog-api-key"]
+        .into_iter()
+        .filter_map(|name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim));
+    bearer.into_iter().chain(named).filter(|key| !key.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

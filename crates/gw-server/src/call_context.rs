@@ -1,0 +1,136 @@
+//! Reads what a caller says in headers beside the request itself.
+
+use std::str::FromStr;
+
+use gw_core::limits::CLIENT_ID_BYTES_MAX;
+use gw_core::principal::Principal;
+use gw_core::record::ConversationRef;
+use gw_core::{ConversationId, Error, Kind, Layer};
+use gw_core::task::{Quality, TaskType};
+use gw_engine::{CallContext, Door, Recall};
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderName};
+use serde_json::{Map, Value};
+
+/// Headers in which a client names the conversation on purpose.
+const CONVERSATION: [&str; 2] = ["x-gateway-conversation-id", "x-conversation-id"];
+
+/// Headers in which known clients name their session (Claude Code, Codex, OpenCode).
+const SESSION: [&str; 4] = ["x-claude-code-session-id", "session-id", "session_id", "x-session-id"];
+
+/// Most entries of `x-gateway-metadata`.
+const METADATA_ENTRIES_MAX: usize = 16;
+
+/// What the headers of a dialect's door say.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming the header.
+pub(crate) fn read(headers: &HeaderMap, door: Door, caller: &Principal) -> Result<CallContext, Error> {
+    let mut metadata = metadata(headers)?;
+    let session = SESSION.iter().find_map(|name| plain(headers, name));
+    if let Some(session) = &session {
+        metadata.insert("session_id".to_owned(), Value::String(session.clone()));
+    }
+    if let Some(agent) = plain(headers, USER_AGENT.as_str()) {
+        metadata.insert("user_agent".to_owned(), Value::String(agent));
+    }
+    let conversation = named_conversation(headers)?.or(session).map(|id| ConversationRef {
+        id: ConversationId::from(id),
+        user_id: caller.user_id.clone(),
+        project_id: caller.project_id.clone(),
+    });
+    Ok(CallContext {
+        conversation,
+        recall: Recall::Nothing,
+        quality: word::<Quality>(headers, "x-gateway-quality")?,
+        task: word::<TaskType>(headers, "x-gateway-task")?,
+        complexity: None,
+        preferred_layer: word::<Layer>(headers, "x-gateway-layer")?,
+        max_layer: word::<Layer>(headers, "x-gateway-max-layer")?,
+        is_free_only: flag(headers, "x-gateway-budget-zero")?,
+        forward_headers: forwarded(headers, door),
+        metadata,
+    })
+}
+
+fn named_conversation(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    for name in CONVERSATION {
+        if let Some(text) = text(headers, name)? {
+            return crate::fields::client_id(name, text).map(|id| Some(id.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Headers that a provider of the client's own dialect shall see. Never credentials or accounts.
+fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
+    let names: &[&'static str] = match door {
+        Door::AnthropicMessages => &["anthropic-beta", "anthropic-version"],
+        Door::OpenAiChat => &["openai-beta"],
+        Door::Route | Door::Chat | Door::Cli => &[],
+    };
+    let mut forwarded = HeaderMap::new();
+    for name in names {
+        for value in headers.get_all(*name) {
+            forwarded.append(HeaderName::from_static(name), value.clone());
+        }
+    }
+    forwarded
+}
+
+/// A JSON object of plain values, kept with the call's record.
+fn metadata(headers: &HeaderMap) -> Result<Map<String, Value>, Error> {
+    const NAME: &str = "x-gateway-metadata";
+    let Some(text) = text(headers, NAME)? else { return Ok(Map::new()) };
+    let wrong = |message: &str| Error::new(Kind::InvalidRequest, message.to_owned()).with_field(NAME);
+    let Ok(map) = serde_json::from_str::<Map<String, Value>>(text) else {
+        return Err(wrong("`x-gateway-metadata` must be a JSON object"));
+    };
+    let is_small = |key: &String, value: &Value| {
+        let length = match value {
+            Value::String(text) => text.len(),
+            Value::Array(_) | Value::Object(_) => usize::MAX,
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        };
+        key.len() <= CLIENT_ID_BYTES_MAX && length <= CLIENT_ID_BYTES_MAX
+    };
+    if map.len() > METADATA_ENTRIES_MAX || !map.iter().all(|(key, value)| is_small(key, value)) {
+        return Err(wrong("`x-gateway-metadata` holds at most 16 short texts, numbers and booleans"));
+    }
+    Ok(map)
+}
+
+fn word<T>(headers: &HeaderMap, name: &'static str) -> Result<Option<T>, Error>
+where
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    let Some(text) = text(headers, name)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|error: T::Err| Error::bad_field(name, error.to_string()))
+}
+
+fn flag(headers: &HeaderMap, name: &'static str) -> Result<bool, Error> {
+    match text(headers, name)? {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(_) => Err(Error::bad_field(name, format!("`{name}` must be `true` or `false`"))),
+    }
+}
+
+/// A header that must be text where it is present; an empty one counts as absent.
+fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Error> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+        Err(_) => Err(Error::bad_field(name, format!("`{name}` must be plain ASCII"))),
+    }
+}
+
+/// A header of which an unreadable or overlong value is simply not taken.
+fn plain(headers: &HeaderMap, name: &str) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    (!text.is_empty() && text.len() <= CLIENT_ID_BYTES_MAX).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What happens to every request before and after its handler.
+//!
+//! Order: foreign hosts, preflights, unknown methods, keys, foreign pages, the handler; then panics
+//! and refusals are rendered in the words of the surface, and the visit is counted.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use gw_core::Error;
+use http::header::ALLOW;
+use http::{HeaderMap, HeaderValue, Method, Version};
+
+use crate::app::Server;
+use crate::auth::Scope;
+use crate::errors::Refusal;
+use crate::http::Route;
+use crate::origin;
+use crate::surface::Surface;
+use crate::traffic::Visit;
+
+/// The middleware around every route and around the answer to unknown paths.
+pub(crate) async fn edge(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .and_then(|matched| server.table.get(matched.as_str()))
+        .cloned();
+    let label = route.as_ref().map_or("unmatched", |route| route.path);
+    let clock = &server.app.engine.resources().clock;
+    let visit = Visit::begin(&server.traffic, clock, label, request.uri().path(), request.method());
+    let surface = Surface::of(request.uri(), request.headers());
+    let asked = cors_view(request.headers());
+    let version = request.version();
+
+    let served = match route {
+        Some(route) => matched(&server, &route, request, next).await,
+        None => unmatched(&server, &request),
+    };
+    let mut response = served.unwrap_or_else(IntoResponse::into_response);
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        tracing::debug!(route = label, kind = ?refusal.kind(), "request refused");
+        response = refusal.render(&server, surface);
+    }
+    let headers = response.headers_mut();
+    if version >= Version::HTTP_2 {
+        headers.remove(http::header::CONNECTION);
+    }
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    origin::add_cors(&server.app.options, &asked, headers);
+    visit.finish(response)
+}
+
+fn unmatched(server: &Server, request: &Request) -> Result<Response, Refusal> {
+    origin::check_host(&server.app.options, request.uri(), request.headers())?;
+    Err(Refusal::unknown_path(request.uri().path()))
+}
+
+async fn matched(
+    server: &Server,
+    route: &Route,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let options = &server.app.options;
+    origin::check_host(options, request.uri(), request.headers())?;
+    if request.method() == Method::OPTIONS {
+        return Ok(preflight(route));
+    }
+    if !route.offers(request.method()) {
+        return Err(Refusal::wrong_method(request.method().as_str(), route.allow));
+    }
+    let caller = server.keys.caller(request.headers(), route.scope)?;
+    if route.scope == Scope::Caller && caller.principal.key_id.is_none() {
+        origin::check_page(options, request.headers())?;
+    }
+    request.extensions_mut().insert(caller);
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => Ok(response),
+        Err(panic) => {
+            tracing::error!(route = route.path, panic = panic_text(&*panic), "handler panicked");
+            Err(Error::internal("the gateway failed on this request").into())
+        }
+    }
+}
+
+fn preflight(route: &Route) -> Response {
+    let mut response = Response::new(Body::empty());
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(route.allow));
+    response
+}
+
+/// The few headers that CORS looks at, kept while the handler owns the request.
+fn cors_view(headers: &HeaderMap) -> HeaderMap {
+    let mut view = HeaderMap::new();
+    for name in [http::header::ORIGIN, http::header::ACCESS_CONTROL_REQUEST_HEADERS] {
+        if let Some(value) = headers.get(&name) {
+            view.insert(name, value.clone());
+        }
+    }
+    view
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}

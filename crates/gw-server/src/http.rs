@@ -1,0 +1,115 @@
+//! The doors: one file each below, one line each in [`routes`].
+
+mod chat;
+mod chat_completions;
+mod context;
+mod conversation_stats;
+mod count_tokens;
+mod health;
+mod hello;
+mod livez;
+mod messages;
+mod metrics;
+mod model;
+mod models;
+mod openapi_json;
+mod readyz;
+mod route;
+mod server_stats;
+mod stats;
+
+mod converse;
+mod listing;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::MethodRouter;
+use http::Method;
+
+use crate::app::{App, Server};
+use crate::auth::{Keys, Scope};
+use crate::openapi::Operation;
+use crate::traffic::Traffic;
+use crate::{edge, openapi};
+
+/// A path and everything the edge must know of it.
+pub(crate) struct Route {
+    /// Its pattern, in axum's words; also its label in metrics.
+    pub(crate) path: &'static str,
+    /// Other patterns for the same door, not described in the API document.
+    pub(crate) aliases: &'static [&'static str],
+    /// Methods offered, as the `Allow` header lists them.
+    pub(crate) allow: &'static str,
+    /// What a caller must be.
+    pub(crate) scope: Scope,
+    /// Its handlers.
+    pub(crate) mount: fn() -> MethodRouter<Arc<Server>>,
+    /// Its description.
+    pub(crate) operations: fn() -> Vec<Operation>,
+}
+
+impl Route {
+    /// True for a method that the door has.
+    pub(crate) fn offers(&self, method: &Method) -> bool {
+        self.allow.split(", ").any(|offered| offered == method.as_str())
+    }
+
+    /// The path as OpenAPI writes it: without axum's mark for "the rest of the path".
+    pub(crate) fn described_path(&self) -> String {
+        self.path.replace("{*", "{")
+    }
+}
+
+/// Every door.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        chat_completions::door(),
+        messages::door(),
+        count_tokens::door(),
+        models::door(),
+        model::door(),
+        route::door(),
+        chat::door(),
+        context::door(),
+        stats::door(),
+        conversation_stats::door(),
+        server_stats::door(),
+        health::door(),
+        livez::door(),
+        readyz::door(),
+        metrics::door(),
+        openapi_json::door(),
+        hello::door(),
+    ]
+}
+
+/// The whole HTTP service.
+pub fn router(app: App) -> Router {
+    let routes = routes();
+    let openapi = openapi::document(&app, &routes);
+    let keys = Keys::new(&app.options);
+    let mut table = HashMap::new();
+    let mut router: Router<Arc<Server>> = Router::new();
+    for route in routes {
+        let route = Arc::new(route);
+        for path in std::iter::once(&route.path).chain(route.aliases) {
+            router = router.route(path, (route.mount)());
+            table.insert(*path, Arc::clone(&route));
+        }
+    }
+    let server = Arc::new(Server { app, keys, traffic: Traffic::default(), openapi, table });
+    router
+        .fallback(unknown_path)
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Arc::clone(&server), edge::edge))
+        .with_state(server)
+}
+
+/// Never reached with a body of its own: the edge answers unknown paths before it.
+async fn unknown_path(request: axum::extract::Request) -> crate::errors::Refusal {
+    crate::errors::Refusal::unknown_path(request.uri().path())
+}

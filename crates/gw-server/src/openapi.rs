@@ -1,0 +1,255 @@
+//! Writes `/openapi.json` from what the routes say of themselves.
+//!
+//! Shapes of our own come from the very types that handlers serialise; shapes of the LLM dialects
+//! stand in `openapi/dialects.json`, because no type here describes them.
+
+use axum::body::Bytes;
+use gw_core::Kind;
+use gw_core::seam::DialectId;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, schema::Schema};
+
+use crate::app::App;
+use crate::auth::Scope;
+use crate::errors::GeneralError;
+use crate::http::Route;
+use crate::surface::Surface;
+
+const DIALECTS: &str = include_str!("openapi/dialects.json");
+
+/// One method of one path, as it is described.
+pub(crate) struct Operation {
+    method: &'static str,
+    object: Map<String, Value>,
+    parameters: Vec<Value>,
+    responses: Map<String, Value>,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Operation {
+    /// Begins a description; `id` is unique in the document.
+    pub(crate) fn new(method: &'static str, id: &str, tag: &str, summary: &str) -> Self {
+        let mut object = Map::new();
+        object.insert("operationId".to_owned(), json!(id));
+        object.insert("tags".to_owned(), json!([tag]));
+        object.insert("summary".to_owned(), json!(summary));
+        Self {
+            method,
+            object,
+            parameters: Vec::new(),
+            responses: Map::new(),
+            schemas: Vec::new(),
+        }
+    }
+
+    /// A parameter: `place` is `query`, `path` or `header`.
+    pub(crate) fn parameter(mut self, place: &str, name: &str, about: &str, schema: &Value) -> Self {
+        self.parameters.push(json!({
+            "name": name, "in": place, "required": place == "path",
+            "description": about, "schema": schema,
+        }));
+        self
+    }
+
+    /// The headers by which a call may be steered.
+    pub(crate) fn call_headers(self) -> Self {
+        let layers = json!({"type": "string", "enum": ["L0", "L1", "L2", "L3"]});
+        let id = client_id();
+        self.parameter("header", "x-gateway-conversation-id", "The conversation the call belongs to.", &id)
+            .parameter("header", "x-gateway-quality", "How good the answer has to be.",
+                &json!({"type": "string", "enum": ["normal", "high", "critical"]}))
+            .parameter("header", "x-gateway-layer", "The layer asked for.", &layers)
+            .parameter("header", "x-gateway-max-layer", "The highest layer allowed.", &layers)
+            .parameter("header", "x-gateway-task", "What the call is for.",
+                &json!({"type": "string", "enum": ["general", "code", "debug", "refactor", "test",
+                    "analyze", "reasoning", "create-project"]}))
+            .parameter("header", "x-gateway-budget-zero", "True answers with free models only.",
+                &json!({"type": "string", "enum": ["true", "false"]}))
+    }
+
+    /// A JSON body of one of our own types.
+    pub(crate) fn body<T: ToSchema>(mut self, example: Value) -> Self {
+        let reference = self.reference::<T>();
+        self.body_as(reference, example)
+    }
+
+    /// A JSON body of a dialect's type.
+    pub(crate) fn dialect_body(self, name: &str, example: Value) -> Self {
+        self.body_as(dialect_reference(name), example)
+    }
+
+    fn body_as(mut self, schema: Value, example: Value) -> Self {
+        let body = json!({"required": true, "content": {"application/json": {
+            "schema": schema, "example": example,
+        }}});
+        self.object.insert("requestBody".to_owned(), body);
+        self
+    }
+
+    /// A JSON answer of one of our own types.
+    pub(crate) fn answers<T: ToSchema>(mut self, about: &str, example: Value) -> Self {
+        let reference = self.reference::<T>();
+        self.answers_as(200, about, "application/json", reference, example)
+    }
+
+    /// A JSON answer of a dialect's type, with the headers of a call.
+    pub(crate) fn dialect_answer(self, name: &str, about: &str, example: Value) -> Self {
+        self.answers_as(200, about, "application/json", dialect_reference(name), example)
+    }
+
+    /// An answer of any kind.
+    pub(crate) fn answers_as(
+        mut self,
+        status: u16,
+        about: &str,
+        content_type: &str,
+        schema: Value,
+        example: Value,
+    ) -> Self {
+        let content = json!({"schema": schema, "example": example});
+        let response = self
+            .responses
+            .entry(status.to_string())
+            .or_insert_with(|| json!({"description": about, "content": {}}));
+        response["content"][content_type] = content;
+        self
+    }
+
+    /// Says that the 200 carries the headers of a call.
+    pub(crate) fn with_call_answer_headers(mut self) -> Self {
+        if let Some(response) = self.responses.get_mut("200") {
+            response["headers"] = call_answer_headers();
+        }
+        self
+    }
+
+    /// Errors in the words of a surface; each is given by a kind that leads to it.
+    pub(crate) fn errors(mut self, surface: Surface, kinds: &[Kind]) -> Self {
+        let schema = match surface {
+            Surface::General => self.reference::<GeneralError>(),
+            Surface::OpenAi => dialect_reference("OpenAiError"),
+            Surface::Anthropic => dialect_reference("AnthropicError"),
+        };
+        for kind in kinds {
+            let row = kind.row();
+            let is_anthropic = surface.dialect() == Some(DialectId::AnthropicMessages);
+            let status = if is_anthropic { row.anthropic_status } else { row.status };
+            let example = match surface {
+                Surface::General => json!({"error": row.doc, "code": row.code}),
+                Surface::OpenAi => json!({"error": {
+                    "message": row.doc, "type": row.openai_type, "param": null, "code": row.code,
+                }}),
+                Surface::Anthropic => json!({"type": "error", "error": {
+                    "type": row.anthropic_type, "message": row.doc,
+                }}),
+            };
+            if !self.responses.contains_key(&status.to_string()) {
+                self = self.answers_as(status, row.doc, "application/json", schema.clone(), example);
+            }
+        }
+        self
+    }
+
+    fn reference<T: ToSchema>(&mut self) -> Value {
+        let name = T::name().into_owned();
+        T::schemas(&mut self.schemas);
+        self.schemas.push((name.clone(), T::schema()));
+        json!({"$ref": format!("#/components/schemas/{name}")})
+    }
+}
+
+/// Errors that any door of the caller's scope may answer with, besides its own.
+pub(crate) const DOOR_ERRORS: [Kind; 4] =
+    [Kind::Unauthenticated, Kind::Forbidden, Kind::MethodNotAllowed, Kind::Internal];
+
+/// Errors of a door that reads a body.
+pub(crate) const BODY_ERRORS: [Kind; 4] =
+    [Kind::InvalidRequest, Kind::RequestTimeout, Kind::PayloadTooLarge, Kind::UnsupportedMediaType];
+
+/// Errors of a door that calls a model.
+pub(crate) const CALL_ERRORS: [Kind; 9] = [
+    Kind::BudgetExhausted,
+    Kind::ModelNotFound,
+    Kind::RateLimited,
+    Kind::NotConfigured,
+    Kind::ProviderFailed,
+    Kind::ProviderOverloaded,
+    Kind::StoreUnavailable,
+    Kind::ProviderTimeout,
+    Kind::ContentFiltered,
+];
+
+/// The schema of an identifier that clients choose: 64 characters are at most 256 bytes.
+pub(crate) fn client_id() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9._:@/-]+$",
+        "example": "demo-1"})
+}
+
+/// The whole document.
+pub(crate) fn document(app: &App, routes: &[Route]) -> Bytes {
+    let mut schemas: Map<String, Value> = serde_json::from_str(DIALECTS).unwrap_or_default();
+    let mut paths = Map::new();
+    for route in routes {
+        let mut item = Map::new();
+        for operation in (route.operations)() {
+            for (name, schema) in operation.schemas {
+                schemas.insert(name, serde_json::to_value(schema).unwrap_or_default());
+            }
+            let mut object = operation.object;
+            if !operation.parameters.is_empty() {
+                object.insert("parameters".to_owned(), Value::Array(operation.parameters));
+            }
+            object.insert("responses".to_owned(), Value::Object(operation.responses));
+            object.insert("security".to_owned(), security(app, route.scope));
+            item.insert(operation.method.to_owned(), Value::Object(object));
+        }
+        paths.insert(route.described_path(), Value::Object(item));
+    }
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ai-mcp-gateway",
+            "version": app.version,
+            "description": "One gateway to many models: OpenAI and Anthropic doors, and the \
+                `/v1/route` family. Unknown paths answer 404 and unknown methods 405, as JSON.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            },
+        },
+    });
+    Bytes::from(serde_json::to_vec(&document).unwrap_or_default())
+}
+
+fn security(app: &App, scope: Scope) -> Value {
+    match scope {
+        Scope::Public => json!([]),
+        Scope::Caller if app.options.allow_anonymous => json!([{}, {"bearer": []}, {"apiKey": []}]),
+        Scope::Caller => json!([{"bearer": []}, {"apiKey": []}]),
+    }
+}
+
+fn dialect_reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn call_answer_headers() -> Value {
+    let text = |about: &str| json!({"description": about, "schema": {"type": "string"}});
+    json!({
+        "x-gateway-call-id": text("The call, under which it is recorded."),
+        "x-gateway-model": text("Catalogue id of the model that answered."),
+        "x-gateway-layer": text("The layer of that model."),
+        "x-gateway-route-reason": text("Why this model."),
+        "x-gateway-cost-usd": text("Exact cost in dollars, or `unpriced`; a trailer on streams."),
+        "x-gateway-cache": text("`miss`: the answer came from a model."),
+        "x-gateway-demo": text("`true` where a simulated model answered."),
+        "x-gateway-warning": text("What of the request the model's provider cannot be told."),
+    })
+}

@@ -1,0 +1,15 @@
+//! What callers of the edge see, over the real engine and a scripted provider.
+
+mod fixture;
+
+mod bodies;
+mod browsers;
+mod calls;
+mod conversations;
+mod described;
+mod doors;
+mod keys;
+mod live;
+mod models;
+mod probes;
+mod streams;

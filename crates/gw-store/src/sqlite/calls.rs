@@ -1,0 +1,337 @@
+//! Calls as rows of `llm_calls`: writing one, reading it back whole, and sums over them.
+//!
+//! Sums read `llm_calls` alone. Joining it to messages would count every call once for each turn.
+
+use std::collections::BTreeMap;
+
+use gw_core::money::CostSource;
+use gw_core::record::{CallRecord, CallStatus, ConversationStats, Stats, StatsFilter, StatsRow};
+use gw_core::task::{Complexity, TaskType};
+use gw_core::{CallId, ConversationId, Cost, Layer, Money, Result};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
+
+use super::conversations::Conversation;
+use super::rows;
+
+const INSERT: &str = "
+    INSERT INTO llm_calls (
+        id, conversation_id, model_id, layer, input_tokens, output_tokens, estimated_cost,
+        duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
+        stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
+        requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
+        metadata
+    ) VALUES (
+        :id, :conversation_id, :model_id, :layer, :input_tokens, :output_tokens, :estimated_cost,
+        :duration_ms, :success, :created_at, :cost_pico, :cost_state, :unpriced_reason, :cached,
+        :demo, :stream, :first_token_ms, :user_id, :project_id, :key_id, :door, :provider, :model,
+        :requested_model, :task, :complexity, :status, :error_message, :route_reason, :usage,
+        :attempts, :metadata
+    ) ON CONFLICT (id) DO NOTHING";
+
+const RECENT: &str = "SELECT * FROM llm_calls ORDER BY created_at DESC, id DESC LIMIT ?1";
+
+/// SQLite refuses to sum integers beyond 64 bits, and one absurd row would then hide all others:
+/// the halves are summed apart and joined in [`Sum`].
+const SUMS: &str = "count(*), sum(cached), sum(cost_pico IS NULL),
+    sum(input_tokens >> 32), sum(input_tokens & 4294967295),
+    sum(output_tokens >> 32), sum(output_tokens & 4294967295),
+    sum(cost_pico >> 32), sum(cost_pico & 4294967295),
+    sum(duration_ms >> 32), sum(duration_ms & 4294967295)";
+
+/// A call made ready for its row; the JSON is made by the caller's task, not by the writer.
+#[derive(Debug)]
+pub(super) struct CallRow {
+    record: CallRecord,
+    conversation: Option<Conversation>,
+    usage: String,
+    attempts: String,
+    metadata: String,
+}
+
+impl CallRow {
+    pub(super) fn new(record: CallRecord, now_ms: i64) -> Result<Self> {
+        let conversation = record.conversation_id.clone().map(|id| Conversation {
+            id,
+            user_id: record.user_id.clone(),
+            project_id: record.project_id.clone(),
+            began_at_ms: record.started_at_ms.min(now_ms),
+            now_ms,
+        });
+        Ok(Self {
+            usage: rows::to_json(&record.usage)?,
+            attempts: rows::to_json(&record.attempts)?,
+            metadata: rows::to_json(&record.metadata)?,
+            conversation,
+            record,
+        })
+    }
+
+    /// About how many bytes it adds to a transaction.
+    pub(super) fn weight(&self) -> usize {
+        512 + self.attempts.len() + self.metadata.len() + self.record.route_reason.len()
+    }
+
+    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let call = &self.record;
+        let cost = CostColumns::of(&call.cost);
+        let error_message = match &call.status {
+            CallStatus::Failed { message, .. } => Some(message.as_str()),
+            CallStatus::Ok | CallStatus::Cancelled => None,
+        };
+        let inserted = connection.prepare_cached(INSERT)?.execute(named_params! {
+            ":id": call.id.to_string(),
+            ":conversation_id": call.conversation_id.as_ref().map(ConversationId::as_str),
+            ":model_id": call.model_id,
+            ":layer": call.layer.map(Layer::as_str),
+            ":input_tokens": rows::int(call.usage.total_input()),
+            ":output_tokens": rows::int(call.usage.total_output()),
+            ":estimated_cost": call.cost.amount().map(Money::as_usd_f64),
+            ":duration_ms": rows::int(call.duration_ms),
+            ":success": call.status.is_ok(),
+            ":created_at": call.started_at_ms,
+            ":cost_pico": call.cost.amount().map(Money::pico),
+            ":cost_state": cost.state,
+            ":unpriced_reason": cost.unpriced_reason,
+            ":cached": call.cached,
+            ":demo": call.demo,
+            ":stream": call.stream,
+            ":first_token_ms": call.first_token_ms.map(rows::int),
+            ":user_id": call.user_id,
+            ":project_id": call.project_id,
+            ":key_id": call.key_id,
+            ":door": call.door,
+            ":provider": call.provider,
+            ":model": call.model,
+            ":requested_model": call.requested_model,
+            ":task": call.task.as_str(),
+            ":complexity": call.complexity.as_str(),
+            ":status": call.status.as_str(),
+            ":error_message": error_message,
+            ":route_reason": call.route_reason,
+            ":usage": self.usage,
+            ":attempts": self.attempts,
+            ":metadata": self.metadata,
+        })?;
+        match &self.conversation {
+            Some(conversation) if inserted > 0 => conversation.touch(connection),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct CostColumns<'a> {
+    state: &'static str,
+    unpriced_reason: Option<&'a str>,
+}
+
+impl<'a> CostColumns<'a> {
+    fn of(cost: &'a Cost) -> Self {
+        match cost {
+            Cost::Priced { source, .. } => {
+                let state = match source {
+                    CostSource::Reported => "reported",
+                    CostSource::Catalogue => "catalogue",
+                    CostSource::Estimated => "estimated",
+                };
+                Self { state, unpriced_reason: None }
+            }
+            Cost::Unpriced { reason } => Self { state: "unpriced", unpriced_reason: Some(reason) },
+        }
+    }
+}
+
+pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<CallRecord>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection.prepare_cached(RECENT)?.query_map([limit], read)?.collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+    Ok(CallRecord {
+        id: rows::word(row, "id", CallId::parse)?,
+        started_at_ms: row.get("created_at")?,
+        conversation_id: row.get::<_, Option<String>>("conversation_id")?.map(Into::into),
+        user_id: row.get("user_id")?,
+        project_id: row.get("project_id")?,
+        key_id: row.get("key_id")?,
+        door: row.get("door")?,
+        requested_model: row.get("requested_model")?,
+        model: row.get("model")?,
+        model_id: row.get("model_id")?,
+        provider: row.get("provider")?,
+        layer: match row.get_ref("layer")?.as_str_or_null()? {
+            Some(_) => Some(rows::word(row, "layer", |text| text.parse().ok())?),
+            None => None,
+        },
+        route_reason: row.get("route_reason")?,
+        task: rows::word(row, "task", |text| text.parse::<TaskType>().ok())?,
+        complexity: rows::word(row, "complexity", |text| text.parse::<Complexity>().ok())?,
+        stream: row.get("stream")?,
+        status: status(row)?,
+        attempts: rows::json(row, "attempts")?,
+        usage: rows::json(row, "usage")?,
+        cost: cost(row)?,
+        duration_ms: rows::unsigned(row, "duration_ms")?,
+        first_token_ms: match row.get::<_, Option<i64>>("first_token_ms")? {
+            Some(_) => Some(rows::unsigned(row, "first_token_ms")?),
+            None => None,
+        },
+        cached: row.get("cached")?,
+        demo: row.get("demo")?,
+        metadata: rows::json_or_default(row, "metadata")?,
+    })
+}
+
+fn status(row: &Row<'_>) -> rusqlite::Result<CallStatus> {
+    if let Some(message) = row.get("error_message")? {
+        return Ok(CallStatus::Failed { code: row.get("status")?, message });
+    }
+    rows::word(row, "status", |text| match text {
+        "ok" => Some(CallStatus::Ok),
+        "cancelled" => Some(CallStatus::Cancelled),
+        _ => None,
+    })
+}
+
+fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
+    let Some(pico) = row.get("cost_pico")? else {
+        let reason: Option<String> = row.get("unpriced_reason")?;
+        return Ok(Cost::Unpriced { reason: reason.unwrap_or_default() });
+    };
+    let source = rows::word(row, "cost_state", |text| match text {
+        "reported" => Some(CostSource::Reported),
+        "catalogue" => Some(CostSource::Catalogue),
+        "estimated" => Some(CostSource::Estimated),
+        _ => None,
+    })?;
+    Ok(Cost::Priced { amount: Money::from_pico(pico), source })
+}
+
+pub(super) fn stats(connection: &Connection, filter: &StatsFilter) -> rusqlite::Result<Stats> {
+    let mut conditions: Vec<&str> = Vec::new();
+    let mut values: Vec<(&str, &dyn ToSql)> = Vec::new();
+    if let Some(user_id) = &filter.user_id {
+        conditions.push("user_id = :user_id");
+        values.push((":user_id", user_id));
+    }
+    if let Some(from_ms) = &filter.from_ms {
+        conditions.push("created_at >= :from_ms");
+        values.push((":from_ms", from_ms));
+    }
+    if let Some(until_ms) = &filter.until_ms {
+        conditions.push("created_at < :until_ms");
+        values.push((":until_ms", until_ms));
+    }
+    let filtered = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE {}", conditions.join(" AND "))
+    };
+    let sql = format!(
+        "SELECT {SUMS}, model_id, layer FROM llm_calls {filtered} GROUP BY model_id, layer"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut groups = statement.query(values.as_slice())?;
+
+    let mut total = Sum::default();
+    let mut by_model: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut by_layer: BTreeMap<Layer, Sum> = BTreeMap::new();
+    while let Some(group) = groups.next()? {
+        let sum = Sum::read(group)?;
+        total.add(&sum);
+        let model_id: String = group.get("model_id")?;
+        if !model_id.is_empty() {
+            by_model.entry(model_id).or_default().add(&sum);
+        }
+        if group.get_ref("layer")?.as_str_or_null()?.is_some() {
+            let layer = rows::word(group, "layer", |text| text.parse().ok())?;
+            by_layer.entry(layer).or_default().add(&sum);
+        }
+    }
+    Ok(Stats {
+        total: total.into_row(),
+        by_model: by_model.into_iter().map(|(id, sum)| (id, sum.into_row())).collect(),
+        by_layer: by_layer.into_iter().map(|(layer, sum)| (layer, sum.into_row())).collect(),
+    })
+}
+
+pub(super) fn conversation_stats(
+    connection: &Connection,
+    id: &ConversationId,
+) -> rusqlite::Result<Option<ConversationStats>> {
+    let times = connection
+        .prepare_cached("SELECT created_at, updated_at FROM conversations WHERE id = ?1")?
+        .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((created_at_ms, updated_at_ms)) = times else {
+        return Ok(None);
+    };
+    let messages = connection
+        .prepare_cached("SELECT count(*) FROM messages WHERE conversation_id = ?1")?
+        .query_row([id.as_str()], |row| rows::unsigned(row, 0))?;
+    let calls = connection
+        .prepare_cached(&format!("SELECT {SUMS} FROM llm_calls WHERE conversation_id = ?1"))?
+        .query_row([id.as_str()], Sum::read)?
+        .into_row();
+    Ok(Some(ConversationStats { messages, calls, created_at_ms, updated_at_ms }))
+}
+
+/// A sum that cannot overflow; it is brought into the range of [`StatsRow`] at the very end, so
+/// that the order of adding makes no difference.
+#[derive(Default)]
+struct Sum {
+    calls: u64,
+    cached_calls: u64,
+    unpriced_calls: u64,
+    input_tokens: i128,
+    output_tokens: i128,
+    cost_pico: i128,
+    duration_ms: i128,
+}
+
+impl Sum {
+    /// Reads the columns of [`SUMS`], which stand first.
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let count = |column: usize| -> rusqlite::Result<u64> {
+            let number: Option<i64> = row.get(column)?;
+            Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0))
+        };
+        let wide = |column: usize| -> rusqlite::Result<i128> {
+            let high: Option<i64> = row.get(column)?;
+            let low: Option<i64> = row.get(column + 1)?;
+            Ok((i128::from(high.unwrap_or(0)) << 32) + i128::from(low.unwrap_or(0)))
+        };
+        Ok(Self {
+            calls: count(0)?,
+            cached_calls: count(1)?,
+            unpriced_calls: count(2)?,
+            input_tokens: wide(3)?,
+            output_tokens: wide(5)?,
+            cost_pico: wide(7)?,
+            duration_ms: wide(9)?,
+        })
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.cached_calls = self.cached_calls.saturating_add(other.cached_calls);
+        self.unpriced_calls = self.unpriced_calls.saturating_add(other.unpriced_calls);
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cost_pico = self.cost_pico.saturating_add(other.cost_pico);
+        self.duration_ms = self.duration_ms.saturating_add(other.duration_ms);
+    }
+
+    fn into_row(self) -> StatsRow {
+        let unsigned = |sum: i128| u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
+        let end = if self.cost_pico < 0 { i64::MIN } else { i64::MAX };
+        StatsRow {
+            calls: self.calls,
+            cached_calls: self.cached_calls,
+            unpriced_calls: self.unpriced_calls,
+            input_tokens: unsigned(self.input_tokens),
+            output_tokens: unsigned(self.output_tokens),
+            cost: Money::from_pico(i64::try_from(self.cost_pico).unwrap_or(end)),
+            duration_ms: unsigned(self.duration_ms),
+        }
+    }
+}

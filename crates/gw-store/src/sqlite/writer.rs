@@ -1,0 +1,210 @@
+//! The one writer: a thread that commits whatever waits in its queue as one transaction and then
+//! answers every waiter.
+//!
+//! A write is answered after COMMIT only. The transaction's frames are then in the write-ahead log,
+//! handed to the operating system, so they outlive the process. A transaction that fails is taken
+//! back and its writes tried one by one, so that a bad write harms no neighbour.
+
+use std::sync::Arc;
+use std::thread;
+
+use gw_core::{Result, limits};
+use parking_lot::Mutex;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::calls::CallRow;
+use super::conversations::{self, Conversation, TurnRow};
+use super::fault::{self, Place};
+
+/// Something to be written.
+#[derive(Debug)]
+pub(super) enum Write {
+    Call(Box<CallRow>),
+    Turns(Conversation, Vec<TurnRow>),
+    /// A summary as JSON text.
+    Summary(Conversation, String),
+    /// A TODO list as JSON text.
+    Todo(Conversation, String),
+    /// A sign of life.
+    Ping,
+    /// Answered when everything queued before it is committed and on the disk.
+    Flush,
+}
+
+impl Write {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Call(call) => call.weight(),
+            Self::Turns(_, turns) => turns.iter().map(TurnRow::weight).sum(),
+            Self::Summary(_, text) | Self::Todo(_, text) => text.len(),
+            Self::Ping | Self::Flush => 0,
+        }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    Done,
+    SummaryVersion(u32),
+}
+
+struct Job {
+    write: Write,
+    reply: oneshot::Sender<Result<Written>>,
+}
+
+/// The way to the writer. Dropped, it waits until everything queued is written.
+pub(super) struct Queue {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<thread::JoinHandle<()>>,
+    place: Place,
+}
+
+impl Queue {
+    /// Starts the writer's thread.
+    pub(super) fn start(connection: Arc<Mutex<Connection>>, place: Place) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::channel(limits::STORE_QUEUE_MAX);
+        let writer = Writer { connection, place: place.clone(), is_faulty: false };
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(queue))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), place })
+    }
+
+    /// Waits for room in the queue, then for the commit.
+    pub(super) async fn write(&self, write: Write) -> Result<Written> {
+        let (reply, answer) = oneshot::channel();
+        let Some(jobs) = &self.jobs else {
+            return Err(self.place.stopped("writer"));
+        };
+        jobs.send(Job { write, reply }).await.map_err(|_| self.place.stopped("writer"))?;
+        answer.await.unwrap_or_else(|_| Err(self.place.stopped("writer")))
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(store = self.place.as_str(), "the store's writer broke off");
+        }
+    }
+}
+
+struct Writer {
+    connection: Arc<Mutex<Connection>>,
+    place: Place,
+    is_faulty: bool,
+}
+
+impl Writer {
+    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(first) = queue.blocking_recv() {
+            let mut weight = first.write.weight();
+            let mut batch = vec![first];
+            while batch.len() < limits::STORE_BATCH_MAX && weight < limits::STORE_BATCH_BYTES_MAX {
+                let Ok(next) = queue.try_recv() else {
+                    break;
+                };
+                weight = weight.saturating_add(next.write.weight());
+                batch.push(next);
+            }
+            self.commit(batch);
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<Job>) {
+        match self.write_together(&batch) {
+            Ok(written) => {
+                for (job, written) in batch.into_iter().zip(written) {
+                    self.answer(job, Ok(written));
+                }
+            }
+            Err(error) if batch.len() == 1 || fault::is_slow(&error) => {
+                let error = self.place.fault(error);
+                self.note_fault(&error);
+                for job in batch {
+                    // The waiter may have gone; nobody else wants the answer.
+                    let _ = job.reply.send(Err(error.clone()));
+                }
+            }
+            Err(_) => {
+                for job in batch {
+                    self.commit(vec![job]);
+                }
+            }
+        }
+    }
+
+    fn write_together(&mut self, batch: &[Job]) -> rusqlite::Result<Vec<Written>> {
+        let mut connection = self.connection.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut written = Vec::with_capacity(batch.len());
+        for job in batch {
+            written.push(apply(&transaction, &job.write, self.is_faulty)?);
+        }
+        transaction.commit()?;
+        drop(connection);
+        self.note_success();
+        Ok(written)
+    }
+
+    fn answer(&mut self, job: Job, written: Result<Written>) {
+        let answer = match job.write {
+            Write::Flush => written.and_then(|done| self.sync().map(|()| done)),
+            _ => written,
+        };
+        let _ = job.reply.send(answer);
+    }
+
+    /// Moves the log into the database as far as readers allow, with the disk's confirmation.
+    fn sync(&mut self) -> Result<()> {
+        let synced =
+            self.connection.lock().query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        synced.map_err(|error| {
+            let error = self.place.fault(error);
+            self.note_fault(&error);
+            error
+        })
+    }
+
+    fn note_fault(&mut self, error: &gw_core::Error) {
+        if !self.is_faulty {
+            let cause = std::error::Error::source(error);
+            tracing::error!(store = self.place.as_str(), %error, cause, "the store refused a write");
+        }
+        self.is_faulty = true;
+    }
+
+    fn note_success(&mut self) {
+        if self.is_faulty {
+            tracing::info!(store = self.place.as_str(), "the store writes again");
+        }
+        self.is_faulty = false;
+    }
+}
+
+fn apply(connection: &Connection, write: &Write, is_faulty: bool) -> rusqlite::Result<Written> {
+    match write {
+        Write::Call(call) => call.insert(connection)?,
+        Write::Turns(conversation, turns) => {
+            conversations::insert_turns(connection, conversation, turns)?;
+        }
+        Write::Summary(conversation, text) => {
+            let version = conversations::insert_summary(connection, conversation, text)?;
+            return Ok(Written::SummaryVersion(version));
+        }
+        Write::Todo(conversation, text) => {
+            conversations::upsert_todo(connection, conversation, text)?;
+        }
+        // Taking the write lock is sign enough while all is well. After a fault only a real write
+        // tells: setting the unused version number writes the first page.
+        Write::Ping if is_faulty => connection.pragma_update(None, "user_version", 0)?,
+        Write::Ping | Write::Flush => {}
+    }
+    Ok(Written::Done)
+}

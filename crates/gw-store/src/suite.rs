@@ -1,0 +1,108 @@
+//! The conformance suite of the durable store: what every implementation must do, written once.
+//!
+//! [`run`] takes a maker of empty stores and panics at the first broken promise. It uses the seam
+//! traits alone; the store's clock must not stand before [`NOW_MS`].
+
+mod calls;
+mod conversations;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use gw_core::layer::Layer;
+use gw_core::money::CostSource;
+use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
+use gw_core::seam::{CallLog, Conversations, StoreHealth};
+use gw_core::task::{Complexity, TaskType};
+use gw_core::{CallId, ConversationId, Cost, Money, Usage};
+use serde_json::Map;
+
+/// The instant around which the suite's records lie, in milliseconds since 1970.
+pub const NOW_MS: i64 = 1_790_000_000_000;
+
+/// Runs every check, each on a store of its own. It wants a Tokio runtime.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn run<S, F>(fresh: impl Fn() -> F)
+where
+    S: CallLog + Conversations + StoreHealth,
+    F: Future<Output = Arc<S>>,
+{
+    calls::keeps_every_field(&*fresh().await).await;
+    calls::ignores_an_id_it_knows(&*fresh().await).await;
+    calls::lists_newest_first(&*fresh().await).await;
+    calls::sums_by_model_and_layer(&*fresh().await).await;
+    calls::filters_sums(&*fresh().await).await;
+    calls::sums_hold_at_the_end_of_the_range(&*fresh().await).await;
+    let store = fresh().await;
+    calls::turns_do_not_multiply_sums(&*store, &*store).await;
+    calls::unknown_conversation_has_no_sums(&*fresh().await).await;
+
+    conversations::keeps_every_field_of_a_turn(&*fresh().await).await;
+    conversations::keeps_any_text(&*fresh().await).await;
+    conversations::gives_the_last_turns_oldest_first(&*fresh().await).await;
+    conversations::deep_nesting_costs_no_text(&*fresh().await).await;
+    conversations::keeps_conversations_apart(&*fresh().await).await;
+    conversations::counts_summary_versions(&*fresh().await).await;
+    conversations::replaces_the_todo_list(&*fresh().await).await;
+    conversations::concurrent_appends_lose_nothing(fresh().await).await;
+    conversations::concurrent_summaries_get_versions_of_their_own(fresh().await).await;
+
+    let store = fresh().await;
+    store.check().await.expect("an open store is alive");
+    store.flush().await.expect("an open store can be flushed");
+}
+
+/// A call with a number for an id, a priced answer and nothing else.
+pub fn call(number: u64) -> CallRecord {
+    CallRecord {
+        id: call_id(number),
+        started_at_ms: NOW_MS,
+        conversation_id: None,
+        user_id: None,
+        project_id: None,
+        key_id: None,
+        door: "openai-chat".to_owned(),
+        requested_model: "auto".to_owned(),
+        model: "small".to_owned(),
+        model_id: "acme/small".to_owned(),
+        provider: "acme".to_owned(),
+        layer: Some(Layer::L1),
+        route_reason: "cheapest".to_owned(),
+        task: TaskType::General,
+        complexity: Complexity::Low,
+        stream: false,
+        status: CallStatus::Ok,
+        attempts: Vec::new(),
+        usage: Usage { input: 10, output: 3, ..Usage::default() },
+        cost: Cost::Priced { amount: Money::from_pico(1_000), source: CostSource::Catalogue },
+        duration_ms: 7,
+        first_token_ms: None,
+        cached: false,
+        demo: false,
+        metadata: Map::new(),
+    }
+}
+
+/// The id of call `number`.
+pub fn call_id(number: u64) -> CallId {
+    let text = format!("01900000-0000-7000-8000-{number:012x}");
+    CallId::parse(&text).expect("a UUID by its form")
+}
+
+/// A user's turn of one text.
+pub fn turn(text: impl Into<String>) -> StoredMessage {
+    StoredMessage {
+        role: "user".to_owned(),
+        content: text.into(),
+        message: None,
+        metadata: Map::new(),
+        created_at_ms: NOW_MS,
+    }
+}
+
+/// A conversation without an owner.
+pub fn conversation(id: &str) -> ConversationRef {
+    ConversationRef { id: ConversationId::new(id), user_id: None, project_id: None }
+}

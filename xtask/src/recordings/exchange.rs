@@ -1,0 +1,201 @@
+//! One exchange: which format it has, and the checks of its request and its answer.
+
+use bytes::Bytes;
+use gw_core::chat::ChatRequest;
+use gw_core::seam::{ClientStream, Dialect, DialectId};
+use gw_core::{Error, Kind};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::compare::{compare_replies, Side};
+use super::{Findings, difference, requests, shortened, streams};
+
+/// The format of an exchange, by its path; `None` for everything that is not a call of one.
+pub(super) fn format_of(exchange: &Value) -> Option<DialectId> {
+    let request = &exchange["request"];
+    let is_post = request["method"].as_str().is_some_and(|it| it.eq_ignore_ascii_case("post"));
+    let path = request["uri"].as_str()?.split(['?', '#']).next()?;
+    match path {
+        _ if !is_post => None,
+        path if path.ends_with("/chat/completions") => Some(DialectId::OpenAiChat),
+        path if path.ends_with("/v1/messages") => Some(DialectId::AnthropicMessages),
+        _ => None,
+    }
+}
+
+/// The other one.
+pub(super) fn other(format: DialectId) -> DialectId {
+    match format {
+        DialectId::OpenAiChat => DialectId::AnthropicMessages,
+        DialectId::AnthropicMessages => DialectId::OpenAiChat,
+    }
+}
+
+/// Checks both halves.
+pub(super) fn check(exchange: &Value, format: DialectId, cut_bytes_max: usize) -> Findings {
+    let mut findings = Findings::default();
+    let dialect = gw_dialect::dialect(format);
+    match body_of(&exchange["request"]) {
+        None => findings.except("the request has no body"),
+        Some(body) => check_request(&*dialect, &body, exchange, &mut findings),
+    }
+    let response = &exchange["response"];
+    let status = response["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+    match (status, body_of(response)) {
+        (None, _) => findings.except("the response has no status"),
+        (Some(200..=299), None) => findings.except("the response has no body"),
+        (Some(200..=299), Some(body)) if is_stream(response, &body) => {
+            streams::check(&*dialect, &body, cut_bytes_max, &mut findings);
+        }
+        (Some(200..=299), Some(body)) => check_reply(&*dialect, &body, &mut findings),
+        (Some(status), body) => {
+            let body = Bytes::from(body.unwrap_or_default());
+            check_refusal(&*dialect, status, &headers_of(response), &body, &mut findings);
+        }
+    }
+    findings
+}
+
+fn check_request(dialect: &dyn Dialect, body: &str, exchange: &Value, findings: &mut Findings) {
+    if serde_json::from_str::<Value>(body).is_err() {
+        findings.except("the request body is not JSON");
+        return;
+    }
+    let request: ChatRequest = match dialect.decode_request(body.as_bytes()) {
+        Ok(request) => request,
+        // A provider that refused the request as well proves the decoder right.
+        Err(error) if exchange["response"]["status"] == 400 => {
+            findings.except(format!("the recorded request is refused, as it was: {error}"));
+            return;
+        }
+        Err(error) => return findings.fail(format!("the request does not decode: {error}")),
+    };
+    for target in [dialect.id(), other(dialect.id())] {
+        requests::check_round_trip(&request, target, findings);
+    }
+    requests::check_pass(dialect, body, &request.model, findings);
+}
+
+fn body_of(half: &Value) -> Option<String> {
+    match &half["body"] {
+        Value::String(body) if body.trim().is_empty() => None,
+        Value::String(body) => Some(body.clone()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    }
+}
+
+fn is_stream(response: &Value, body: &str) -> bool {
+    let start = body.trim_start_matches('\u{feff}').trim_start();
+    if start.starts_with('{') || start.starts_with('[') || start.starts_with('<') {
+        return false;
+    }
+    let says_so = headers_of(response)
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with("text/event-stream"));
+    says_so || ["data:", "event:", "id:", "retry:", ":"].iter().any(|it| start.starts_with(it))
+}
+
+/// Header values are texts or lists of texts.
+fn headers_of(response: &Value) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in response["headers"].as_object().into_iter().flatten() {
+        let values = match value {
+            Value::Array(values) => values.iter().collect(),
+            value => vec![value],
+        };
+        for value in values.into_iter().filter_map(Value::as_str) {
+            let name = HeaderName::from_bytes(name.to_lowercase().as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                headers.append(name, value);
+            }
+        }
+    }
+    headers
+}
+
+/// A client of the answers that are written here.
+pub(super) fn client() -> ClientStream {
+    ClientStream {
+        model: String::new(),
+        include_usage: true,
+        input_tokens_estimate: 1,
+        created_s: 1,
+        fallback_id: "fallback".to_owned(),
+    }
+}
+
+fn check_reply(dialect: &dyn Dialect, body: &str, findings: &mut Findings) {
+    if serde_json::from_str::<Value>(body).is_err() {
+        findings.except("the response body is not JSON (cut in the recording)");
+        return;
+    }
+    let reply = match dialect.decode_reply(body.as_bytes()) {
+        Ok(reply) => reply,
+        Err(error) if error.kind() != Kind::ProviderMalformed => {
+            return check_error(dialect, &error, findings);
+        }
+        Err(error) => return findings.fail(format!("the answer does not decode: {error}")),
+    };
+    for target in [dialect.id(), other(dialect.id())] {
+        let written = gw_dialect::dialect(target).encode_reply(&reply, &client());
+        match gw_dialect::dialect(target).decode_reply(&written) {
+            Ok(again) => {
+                let from = Side { format: dialect.id(), reply: &reply };
+                let to = Side { format: target, reply: &again };
+                compare_replies(&format!("the answer in {target}"), &from, &to, findings);
+            }
+            Err(error) => {
+                findings.fail(format!("the answer written in {target} does not decode: {error}"));
+            }
+        }
+    }
+}
+
+fn check_refusal(
+    dialect: &dyn Dialect,
+    status: u16,
+    headers: &HeaderMap,
+    body: &Bytes,
+    findings: &mut Findings,
+) {
+    let error = dialect.decode_error(status, headers, body);
+    check_error(dialect, &error, findings);
+}
+
+/// An error written in either dialect must be read back with the same status, and the same words
+/// in the other one.
+fn check_error(dialect: &dyn Dialect, error: &Error, findings: &mut Findings) {
+    if error.message().is_empty() {
+        findings.fail("the error has no message");
+    }
+    for target in [dialect.id(), other(dialect.id())] {
+        let written = gw_dialect::dialect(target).encode_error(error);
+        if serde_json::from_slice::<Value>(&written).is_err() {
+            let text = shortened(&String::from_utf8_lossy(&written));
+            findings.fail(format!("the error written in {target} is not JSON: {text}"));
+            continue;
+        }
+        let status = status_in(target, error);
+        let again = gw_dialect::dialect(target).decode_error(status, &HeaderMap::new(), &written);
+        if status_in(target, &again) != status {
+            let what = format!("the kind of the error in {target}");
+            findings.fail(difference(&what, &error.kind(), &again.kind()));
+        }
+        let words = [again.message(), error.message()];
+        let is_kept = words[0].contains(words[1]) || error.kind() == Kind::ContextTooLong;
+        let is_hidden = matches!(error.kind(), Kind::ProviderAuth | Kind::ProviderBilling);
+        if !is_kept && !is_hidden {
+            let what = format!("the message of the error in {target}");
+            findings.fail(difference(&what, &words[1], &words[0]));
+        }
+    }
+}
+
+fn status_in(format: DialectId, error: &Error) -> u16 {
+    match format {
+        DialectId::OpenAiChat => error.kind().row().status,
+        DialectId::AnthropicMessages => error.kind().row().anthropic_status,
+    }
+}
