@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,8 +31,19 @@ const SOURCES_DAY: &str = "2026-08-15";
 
 /// Whose row tells what a model is, after its maker's.
 const TRUSTED: &[&str] = &[
-    "openrouter", "vertexai", "bedrock", "ollama_cloud", "openai", "anthropic", "gemini", "xai", "deepseek",
-    "cohere", "mistral", "perplexity", "azure",
+    "openrouter",
+    "vertexai",
+    "bedrock",
+    "ollama_cloud",
+    "openai",
+    "anthropic",
+    "gemini",
+    "xai",
+    "deepseek",
+    "cohere",
+    "mistral",
+    "perplexity",
+    "azure",
 ];
 
 /// Options of `xtask catalog`.
@@ -58,31 +70,44 @@ pub(crate) struct Tables {
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let tables = make(&options.data)?;
+    let mut text = String::new();
     for notice in &tables.notices {
-        println!("note: {notice}");
+        let _ = writeln!(text, "note: {notice}");
     }
     let mut stale = Vec::new();
-    for (name, text) in &tables.files {
+    for (name, table) in &tables.files {
         let path = options.out.join(name);
         if options.check {
-            if std::fs::read_to_string(&path).unwrap_or_default() != *text {
+            if std::fs::read_to_string(&path).unwrap_or_default() != *table {
                 stale.push(*name);
             }
         } else {
-            std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+            std::fs::write(&path, table).with_context(|| format!("writing {}", path.display()))?;
         }
-        println!("{name}: {} lines, {} bytes", text.lines().count(), text.len());
+        let (lines, bytes) = (table.lines().count(), table.len());
+        let _ = writeln!(text, "{name}: {lines} lines, {bytes} bytes");
     }
     if options.check {
-        println!("{} prices differ between the sources (the price list stands):", tables.differences.len());
+        let count = tables.differences.len();
+        let _ =
+            writeln!(text, "{count} prices differ between the sources (the price list stands):");
         for difference in &tables.differences {
-            println!("  {difference}");
+            let _ = writeln!(text, "  {difference}");
         }
     }
+    show(&text)?;
     if !stale.is_empty() {
         bail!("not up to date: {}; run `cargo run -p xtask -- catalog`", stale.join(", "));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output; a reader that has seen enough (`| head`) is no fault.
+pub(crate) fn show(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn make(folder: &Path) -> Result<Tables> {
@@ -101,7 +126,8 @@ fn make(folder: &Path) -> Result<Tables> {
         let row = offering_row(model, &facts, &book, &mut differences)?;
         offerings.insert((row.provider.clone(), row.name.clone()), row);
     }
-    let listed: BTreeSet<&str> = models.iter().map(|model| rules_provider(&model.provider)).collect();
+    let listed: BTreeSet<&str> =
+        models.iter().map(|model| rules_provider(&model.provider)).collect();
     for provider in providers.iter().filter(|provider| !listed.contains(provider.id.as_str())) {
         for row in rule_rows(provider) {
             offerings.entry((row.provider.clone(), row.name.clone())).or_insert(row);
@@ -177,7 +203,11 @@ fn model_row(identity: &str, all: &[&SourceModel]) -> ModelRow {
         capabilities: Capabilities {
             input: inputs.unwrap_or_default(),
             output: outputs.unwrap_or_default(),
-            efforts: all.iter().map(|model| efforts(model)).find(|found| !found.is_empty()).unwrap_or_default(),
+            efforts: all
+                .iter()
+                .map(|model| efforts(model))
+                .find(|found| !found.is_empty())
+                .unwrap_or_default(),
             temperature: all.iter().find_map(|model| model.temperature),
             ..known.map(|model| abilities(model)).unwrap_or_default()
         },
@@ -197,7 +227,8 @@ fn limits(model: &SourceModel) -> (Option<u64>, Option<u64>) {
 /// True where the registry's family is only the company before the slash.
 fn is_vendor(family: &str, model: &SourceModel) -> bool {
     model.id.trim_start_matches('~').split_once('/').is_some_and(|(vendor, _)| vendor == family)
-        || gw_catalog::identity::maker(&identity(&model.provider, &model.id)).is_some_and(|maker| maker == family && !["mistral", "deepseek"].contains(&family))
+        || maker(&identity(&model.provider, &model.id))
+            .is_some_and(|maker| maker == family && !["mistral", "deepseek"].contains(&family))
 }
 
 fn clean_name(name: &str) -> String {
@@ -258,7 +289,11 @@ fn input(model: &SourceModel) -> Vec<Modality> {
 }
 
 fn output(model: &SourceModel) -> Vec<Modality> {
-    if model.id.contains("moderation") { vec![Modality::Moderation] } else { modalities(&model.modalities.output) }
+    if model.id.contains("moderation") {
+        vec![Modality::Moderation]
+    } else {
+        modalities(&model.modalities.output)
+    }
 }
 
 /// What a provider sells, and what is different there.
@@ -342,7 +377,10 @@ fn compare(
             && a != b
         {
             let (a, b) = (usd_per_million(a), usd_per_million(b));
-            differences.push(format!("{}/{} {class:?}: {a} in the price list, {b} in the registry", model.provider, model.id));
+            differences.push(format!(
+                "{}/{} {class:?}: {a} in the price list, {b} in the registry",
+                model.provider, model.id
+            ));
         }
     }
 }

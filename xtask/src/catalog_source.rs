@@ -121,7 +121,8 @@ struct Tier {
 /// Reads the registry.
 pub(crate) fn read_models(folder: &Path) -> Result<Vec<SourceModel>> {
     let path = folder.join("models.jsonl");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(at, line)| {
@@ -133,7 +134,8 @@ pub(crate) fn read_models(folder: &Path) -> Result<Vec<SourceModel>> {
 /// Reads the price list; what has no place in the catalogue is told in `notices`.
 pub(crate) fn read_prices(folder: &Path, notices: &mut Vec<String>) -> Result<Vec<SourceProvider>> {
     let path = folder.join("prices.json");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let providers: Vec<RawProvider> = serde_json::from_str(&text).context("prices.json")?;
     providers.into_iter().map(|provider| source_provider(provider, notices)).collect()
 }
@@ -178,7 +180,8 @@ fn read_match(logic: &Value, at: &str, clauses: &mut Vec<Clause>, notices: &mut 
             ("contains", Value::String(_)) => clauses.push(Clause::Contains(text)),
             ("regex", Value::String(_)) => match digits_pattern(&text) {
                 Some(clause) => clauses.push(clause),
-                None => notices.push(format!("{at}: pattern `{text}` is beyond the catalogue; left out")),
+                None => notices
+                    .push(format!("{at}: pattern `{text}` is beyond the catalogue; left out")),
             },
             _ => notices.push(format!("{at}: rule `{kind}` is not known; left out")),
         }
@@ -211,7 +214,9 @@ pub(crate) fn digits_pattern(regex: &str) -> Option<Clause> {
                 rest = &rest[escaped.len_utf8()..];
                 pattern.push(escaped);
             }
-            '.' | '*' | '+' | '?' | '[' | ']' | '(' | ')' | '{' | '}' | '|' | '#' | '$' | '^' => return None,
+            '.' | '*' | '+' | '?' | '[' | ']' | '(' | ')' | '{' | '}' | '|' | '#' | '$' | '^' => {
+                return None;
+            }
             _ => pattern.push(letter),
         }
         if rest.starts_with(['*', '+', '?', '{']) {
@@ -277,7 +282,8 @@ fn read_table(
                 continue;
             }
             _ => {
-                notices.push(format!("{at}: price `{field}` has no class in the catalogue; left out"));
+                notices
+                    .push(format!("{at}: price `{field}` has no class in the catalogue; left out"));
                 continue;
             }
         };
@@ -320,8 +326,8 @@ pub(crate) fn add_long_cache_writes(table: &mut PriceTable) {
 
 /// The registry's own prices of a model; empty: unpriced.
 pub(crate) fn own_prices(model: &SourceModel) -> Result<Vec<DatedPrice>> {
-    let mut table = PriceTable::default();
-    table.rates = rates(&model.pricing.text_tokens.standard)?;
+    let base = rates(&model.pricing.text_tokens.standard)?;
+    let mut table = PriceTable { rates: base, ..PriceTable::default() };
     for (class, rate) in rates(&model.pricing.audio_tokens.standard)? {
         match class {
             TokenClass::Input => table.set(TokenClass::InputAudio, rate),
@@ -331,7 +337,9 @@ pub(crate) fn own_prices(model: &SourceModel) -> Result<Vec<DatedPrice>> {
         }
     }
     let long = rates(&model.pricing.text_tokens.long_context)?;
-    if let (Some(above), false) = (model.pricing.text_tokens.long_context_threshold, long.is_empty()) {
+    if let (Some(above), false) =
+        (model.pricing.text_tokens.long_context_threshold, long.is_empty())
+    {
         table.tiers = vec![(above, long)];
     }
     if model.id.contains("claude") {

@@ -1,5 +1,9 @@
 //! Chores of the project. One subcommand a file; this one only hands over.
 
+mod catalog;
+mod catalog_source;
+mod prices;
+mod prices_rules;
 mod recordings;
 mod tidy;
 
@@ -17,6 +21,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Make the embedded model catalogue from the model registry and the price list.
+    Catalog(catalog::Options),
+    /// Price every recorded usage object twice and compare.
+    Prices(prices::Options),
     /// Check the dialects against recorded provider exchanges.
     Recordings(recordings::Options),
     /// Check the rules of the house.
@@ -25,6 +33,8 @@ enum Chore {
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().chore {
+        Chore::Catalog(options) => catalog::run(&options),
+        Chore::Prices(options) => prices::run(&options),
         Chore::Recordings(options) => recordings::run(&options),
         Chore::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     }

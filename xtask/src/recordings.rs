@@ -26,9 +26,9 @@ use serde_json::Value;
 pub(crate) struct Options {
     /// Folder of `*.jsonl` files, one exchange a line.
     dir: PathBuf,
-    /// Bytes to read again at most for the cuts of one stream; beyond it the cuts are spread evenly.
-    /// 0 cuts every stream at every byte, however long it is.
-    #[arg(long, default_value_t = 8 * 1024 * 1024)]
+    /// Bytes to read again at most for the cuts of one stream. Every byte has its cut; a longer
+    /// stream has several in one reading. 0 means two pieces a reading, however long it takes.
+    #[arg(long, default_value_t = 6 * 1024 * 1024)]
     cut_bytes_max: usize,
 }
 
@@ -88,7 +88,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 }
 
 fn read_lines(dir: &Path) -> Result<Vec<Line>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let entries =
+        std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let mut paths = entries
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<std::io::Result<Vec<PathBuf>>>()?;
@@ -195,7 +196,7 @@ impl Report {
     }
 
     fn print(&self, out: &mut impl std::io::Write) -> Result<()> {
-        writeln!(out, "file and format: passed, failed, with exceptions, stream cuts")?;
+        writeln!(out, "file and format: passed, failed, with exceptions, readings of cut streams")?;
         for ((file, format), row) in &self.rows {
             let Counts { passed, failed, with_exceptions, cuts } = row;
             writeln!(out, "  {file} {format}: {passed}, {failed}, {with_exceptions}, {cuts}")?;

@@ -59,7 +59,10 @@ fn imports(root: &Path, breaches: &mut Vec<String>) -> Result<()> {
             continue;
         }
         let table: toml::Table = fs::read_to_string(&manifest)?.parse()?;
-        if table.get("package").and_then(|package| package.get("name")).and_then(toml::Value::as_str)
+        if table
+            .get("package")
+            .and_then(|package| package.get("name"))
+            .and_then(toml::Value::as_str)
             != Some(&name)
         {
             breaches.push(format!("{}: folder and crate differ in name", manifest.display()));
@@ -80,7 +83,8 @@ fn imports(root: &Path, breaches: &mut Vec<String>) -> Result<()> {
 }
 
 fn source(name: &str, text: &str, breaches: &mut Vec<String>) {
-    let is_test = name.ends_with("tests.rs") || name.contains("/tests/") || name.contains("/tests_");
+    let is_test =
+        name.ends_with("tests.rs") || name.contains("/tests/") || name.contains("/tests_");
     if !text.starts_with("//!") && !is_test {
         breaches.push(format!("{name}: no module doc on its first line"));
     }

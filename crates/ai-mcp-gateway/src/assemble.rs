@@ -7,7 +7,7 @@ use gw_catalog::{
     Bands, Capabilities, Catalog, CatalogOptions, Decimal, Modality, ModelOverride, ModelPrices,
     Offering, price_text,
 };
-use gw_config::Settings;
+use gw_config::{Loaded, Settings};
 use gw_config::section::cost::Unpriced;
 use gw_config::section::demo::DemoMode;
 use gw_config::section::models::{Capability, Model};
@@ -16,7 +16,7 @@ use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
-use gw_ledger::MemoryBudgets;
+use gw_ledger::{Alert, MemoryBudgets};
 use gw_net::{Client, NetOptions};
 use gw_routing::{RoutingOptions, TaskModels};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
@@ -30,7 +30,6 @@ use crate::real::{SystemClock, SystemEntropy};
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Store,
-    pub(crate) client: Client,
     /// True where simulated models answer because nothing else is there.
     pub(crate) is_demo: bool,
 }
@@ -40,30 +39,37 @@ pub(crate) struct Gateway {
 /// # Errors
 /// [`Kind::NotConfigured`] and [`Kind::InvalidRequest`] name the configuration key;
 /// [`Kind::StoreUnavailable`] where the store cannot be opened.
-pub(crate) fn gateway(settings: &Settings) -> Result<Gateway> {
+pub(crate) fn gateway(loaded: &Loaded) -> Result<Gateway> {
+    let settings = &*loaded.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = client(settings)?;
-    let upstream: Arc<dyn Upstream> = Arc::new(client.clone());
+    let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = Store::open(store_options(settings), Arc::clone(&clock))?;
-    let snapshot = snapshot(settings, &upstream)?;
+    let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
-    let threshold = settings.cost.enable_cost_tracking.then_some(settings.cost.alert_threshold_usd);
     let resources = Resources {
         clock,
         entropy,
-        budgets: Arc::new(MemoryBudgets::new(threshold, |alert| {
-            tracing::warn!(
-                spent = %alert.spent,
-                threshold = %alert.threshold,
-                "spending since the start passed COST_ALERT_THRESHOLD"
-            );
-        })),
+        budgets: Arc::new(budgets(settings)),
         calls: Arc::new(store.clone()),
         conversations: Arc::new(store.clone()),
         store: Arc::new(store.clone()),
     };
-    Ok(Gateway { engine: Engine::new(resources, snapshot), store, client, is_demo })
+    Ok(Gateway { engine: Engine::new(resources, snapshot), store, is_demo })
+}
+
+fn budgets(settings: &Settings) -> MemoryBudgets {
+    if !settings.cost.enable_cost_tracking {
+        return MemoryBudgets::new();
+    }
+    MemoryBudgets::with_alert(settings.cost.alert_threshold_usd, |alert: Alert| {
+        tracing::warn!(
+            spent = %alert.spent,
+            threshold = %alert.threshold,
+            "spending since the start passed COST_ALERT_THRESHOLD"
+        );
+    })
 }
 
 /// The outgoing client.
@@ -100,7 +106,12 @@ fn store_options(settings: &Settings) -> StoreOptions {
 ///
 /// # Errors
 /// See [`gateway`].
-pub(crate) fn snapshot(settings: &Settings, upstream: &Arc<dyn Upstream>) -> Result<Snapshot> {
+pub(crate) fn snapshot(
+    loaded: &Loaded,
+    upstream: &Arc<dyn Upstream>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Snapshot> {
+    let settings = &*loaded.settings;
     let mut providers: HashMap<ProviderId, Arc<Provider>> = HashMap::new();
     let mut provider_ids = Vec::new();
     let version = settings.defaults.anthropic_version.as_deref();
@@ -111,7 +122,7 @@ pub(crate) fn snapshot(settings: &Settings, upstream: &Arc<dyn Upstream>) -> Res
     }
     let mut catalog = catalog(settings, &provider_ids)?;
     if wants_demo(settings, provider_ids.is_empty())? {
-        let demo = Arc::new(demo_provider());
+        let demo = Arc::new(demo_provider(clock));
         provider_ids.push(demo.id.clone());
         providers.insert(demo.id.clone(), demo);
         catalog = catalog.with_discovered(demo_offerings());
@@ -120,7 +131,7 @@ pub(crate) fn snapshot(settings: &Settings, upstream: &Arc<dyn Upstream>) -> Res
         catalog: Arc::new(catalog),
         providers,
         provider_ids,
-        routing: routing(settings),
+        routing: routing(loaded),
         engine: engine(settings),
     })
 }
@@ -181,8 +192,8 @@ fn catalog_options(settings: &Settings, providers: &[ProviderId]) -> CatalogOpti
     let defaults = Bands::default();
     let bands = &settings.layers.bands;
     options.bands = Bands {
-        l1_below: bands.l1_below_usd_per_million.map_or(defaults.l1_below, |price| price.0),
-        l2_below: bands.l2_below_usd_per_million.map_or(defaults.l2_below, |price| price.0),
+        l2_from: bands.l1_below_usd_per_million.map_or(defaults.l2_from, |price| price.0),
+        l3_from: bands.l2_below_usd_per_million.map_or(defaults.l3_from, |price| price.0),
     };
     for layer in Layer::ALL {
         let listed = &settings.layers.of(layer).models;
@@ -274,8 +285,13 @@ fn prices(model: &Model) -> Option<ModelPrices> {
     })
 }
 
-fn routing(settings: &Settings) -> RoutingOptions {
+fn routing(loaded: &Loaded) -> RoutingOptions {
+    let settings = &*loaded.settings;
     let routing = &settings.routing;
+    // Routing tells what the operator chose from what is only system A's default.
+    let is_chosen = |key: &str| {
+        *loaded.source(&format!("routing.fallback.{key}")) != gw_config::Source::Default
+    };
     let fallback = &routing.fallback;
     let tasks = &routing.task_models;
     let local = settings.enabled_providers().find_map(|(id, provider)| {
@@ -295,9 +311,12 @@ fn routing(settings: &Settings) -> RoutingOptions {
         enable_cross_check: routing.enable_cross_check,
         enable_auto_escalate: routing.enable_auto_escalate,
         candidates_max: usize::try_from(routing.retries.candidates_max).unwrap_or(usize::MAX),
-        openrouter_fallback_models: fallback.openrouter_fallback_models.clone(),
-        openrouter_replace_openai: fallback.openrouter_replace_openai.clone(),
-        openrouter_replace_claude: fallback.openrouter_replace_claude.clone(),
+        openrouter_fallback_models: is_chosen("openrouter_fallback_models")
+            .then(|| fallback.openrouter_fallback_models.clone()),
+        openrouter_replace_openai: is_chosen("openrouter_replace_openai")
+            .then(|| fallback.openrouter_replace_openai.clone()),
+        openrouter_replace_claude: is_chosen("openrouter_replace_claude")
+            .then(|| fallback.openrouter_replace_claude.clone()),
         oss_local: local,
     }
 }
@@ -319,7 +338,7 @@ fn engine(settings: &Settings) -> EngineOptions {
     }
 }
 
-fn demo_provider() -> Provider {
+fn demo_provider(clock: &Arc<dyn Clock>) -> Provider {
     Provider {
         id: ProviderId::from(DEMO_PROVIDER),
         display_name: "Simulated models".to_owned(),
@@ -330,7 +349,7 @@ fn demo_provider() -> Provider {
         headers: http::HeaderMap::new(),
         quirks: gw_core::seam::Quirks::default(),
         timeouts: Timeouts::default(),
-        upstream: Arc::new(DemoUpstream::new()),
+        upstream: Arc::new(DemoUpstream::new(Arc::clone(clock))),
         is_local: true,
         is_demo: true,
         model_filter: None,
@@ -356,6 +375,7 @@ fn demo_offerings() -> Vec<Offering> {
                 reasoning: true,
                 code: true,
                 temperature: None,
+                efforts: Vec::new(),
             },
             prices: Vec::new(),
             is_free: true,

@@ -1,2 +1,86 @@
-//! Placeholder.
-fn main() {}
+//! The binary: the command line, and the one place where the environment, the real clock, sockets
+//! and signals enter.
+
+mod cli;
+mod output;
+mod real;
+
+mod assemble;
+mod discovery;
+mod logging;
+mod providers;
+mod setup;
+
+mod remote;
+mod talk;
+
+mod cmd;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use gw_core::Error;
+
+use crate::cli::{Cli, Command, ServeArgs};
+use crate::output::Output;
+use crate::setup::Setup;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let setup = Setup::from_process(&cli.global);
+    let output = Output::new(cli.global.json, cli.global.color, setup.has_no_color());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&anyhow::Error::new(error).context("the runtime does not start"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(cli, &setup, output));
+    // A thread that waits for the terminal must not hold the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
+    let Some(command) = cli.command else { return bare(setup, output).await };
+    match command {
+        Command::Serve(args) => cmd::serve::run(&args, setup, output).await,
+        Command::Chat(args) => cmd::chat::run(args, &setup.talk().await?, output).await,
+        Command::Models(command) => cmd::models::run(&command, setup, output),
+        Command::Doctor => cmd::doctor::run(setup, output).await,
+        Command::Config(command) => cmd::config::run(&command, setup, output),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ai-mcp-gateway", &mut text);
+            output.write(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+/// Without a command: `MODE=api` serves, as in system A; on a terminal the help is printed.
+async fn bare(setup: &Setup, output: Output) -> anyhow::Result<()> {
+    if setup.is_api_mode()? {
+        return cmd::serve::run(&ServeArgs::default(), setup, output).await;
+    }
+    if setup.is_terminal() {
+        return output.write(&format!("{}\n", Cli::command().render_help()));
+    }
+    let error = Error::new(gw_core::Kind::NotConfigured, "the MCP server is not in this version")
+        .with_hint("Start the HTTP gateway with `ai-mcp-gateway serve` or MODE=api.");
+    Err(error.into())
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Error>() {
+        Some(known) => known.kind().row().exit_code,
+        None if error.is::<gw_config::ConfigErrors>() => 2,
+        None => 1,
+    }
+}

@@ -59,7 +59,7 @@ impl Remote {
         say("x-gateway-quality", ask.quality.map(|quality| quality.to_string()))?;
         let url = format!("{}/v1{}", self.endpoint, wire.path);
         let request = self.outgoing(Method::POST, url, headers, wire.body);
-        let response = self.client.request(request).await.map_err(|error| self.unreachable(error))?;
+        let response = self.client.to_gateway(request).await.map_err(|error| self.unreachable(error))?;
         if !(200..300).contains(&response.status) {
             let body = read(response.body).await.unwrap_or_default();
             let error = dialect.decode_error(response.status, &response.headers, &body);
@@ -90,7 +90,7 @@ impl Remote {
     pub(crate) async fn get(&self, path: &str) -> Result<serde_json::Value> {
         let url = format!("{}{path}", self.endpoint);
         let request = self.outgoing(Method::GET, url, self.headers()?, bytes::Bytes::new());
-        let response = self.client.request(request).await.map_err(|error| self.unreachable(error))?;
+        let response = self.client.to_gateway(request).await.map_err(|error| self.unreachable(error))?;
         let IncomingResponse { status, headers, body } = response;
         let body = read(body).await?;
         if !(200..300).contains(&status) {

@@ -70,7 +70,8 @@ impl<'a> Draft<'a> {
             }
         }
         for (provider, catalog_provider) in &options.provider_catalogs {
-            let sold = data.offerings.iter().filter(|sold| sold.provider.as_str() == catalog_provider);
+            let sold =
+                data.offerings.iter().filter(|sold| sold.provider.as_str() == catalog_provider);
             for offering in sold {
                 draft.add(Offering { provider: provider.clone(), ..offering.clone() });
             }
@@ -99,15 +100,21 @@ impl<'a> Draft<'a> {
             return None;
         }
         let catalog_provider = self.sources.catalog_of(&provider);
-        let offering = self.data.unlisted(&provider, catalog_provider, name);
+        let mut offering = self.data.unlisted(&provider, catalog_provider, name);
+        offering.capabilities.assume_chat();
         Some(self.add(offering))
     }
 
     fn change_model(&mut self, id: &str, change: &ModelOverride) -> Result<()> {
         let key = format!("models.\"{id}\"");
         let Some(at) = self.at_id(id) else {
-            return Err(Error::bad_field(key, format!("`{id}` is not `provider/model` of a known provider"))
-                .with_hint("write the provider's id, a slash, and the provider's own name of the model"));
+            return Err(Error::bad_field(
+                key,
+                format!("`{id}` is not `provider/model` of a known provider"),
+            )
+            .with_hint(
+                "write the provider's id, a slash, and the provider's own name of the model",
+            ));
         };
         let prices = change.prices.as_ref().map(|prices| price_table(&key, prices)).transpose()?;
         if change.context_window == Some(0) || change.max_output_tokens == Some(0) {
@@ -165,12 +172,16 @@ impl<'a> Draft<'a> {
                     && self.fixed.contains(&at)
                 {
                     let other = self.offerings[at].layer.map_or("", Layer::as_str);
-                    let text = format!("`{name}` is put into {other} as well; a model has one layer");
+                    let text =
+                        format!("`{name}` is put into {other} as well; a model has one layer");
                     return Err(Error::bad_field(key, text));
                 }
                 let is_again = self.fixed.contains(&at) && self.offerings[at].rank != u32::MAX;
                 if is_again && name.contains('/') {
-                    return Err(Error::bad_field(key, format!("`{name}` stands in the list twice")));
+                    return Err(Error::bad_field(
+                        key,
+                        format!("`{name}` stands in the list twice"),
+                    ));
                 }
                 if !is_again {
                     self.offerings[at].layer = Some(layer);
@@ -208,7 +219,10 @@ impl<'a> Draft<'a> {
         error = error.with_hint(if near.is_empty() {
             "write `provider/model` for a model that the catalogue does not know".to_owned()
         } else {
-            format!("did you mean {}? Write `provider/model` for one that the catalogue does not know", near.join(", "))
+            format!(
+                "did you mean {}? Write `provider/model` for one that the catalogue does not know",
+                near.join(", ")
+            )
         });
         Err(error)
     }
@@ -268,8 +282,11 @@ fn price_table(key: &str, prices: &ModelPrices) -> Result<PriceTable> {
     let read = |name: &str, price: &Option<Decimal>, parse: fn(&str) -> Option<Rate>| {
         let Some(Decimal(text)) = price else { return Ok(None) };
         parse(text).map(Some).ok_or_else(|| {
-            Error::bad_field(format!("{key}.prices.{name}"), format!("`{text}` is not a price in dollars"))
-                .with_hint("write a decimal number that is not negative, such as 0.15")
+            Error::bad_field(
+                format!("{key}.prices.{name}"),
+                format!("`{text}` is not a price in dollars"),
+            )
+            .with_hint("write a decimal number that is not negative, such as 0.15")
         })
     };
     let classes = [

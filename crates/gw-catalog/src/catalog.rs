@@ -10,7 +10,7 @@ use gw_core::{Layer, ProviderId, Result};
 
 use crate::assemble;
 use crate::embedded::Data;
-use crate::layers::{Bands, layer_by_price};
+use crate::layers::{Bands, is_plain_chat, layer_by_price};
 use crate::offering::Offering;
 use crate::price::DatedPrice;
 
@@ -64,7 +64,7 @@ impl Catalog {
     }
 
     /// A snapshot with more offerings, found at run time: each keeps its layer, unless configuration
-    /// lists the models of that layer. A model that is already there is replaced only where
+    /// lists the models of that layer, or the model is no plain chat model. A model that is already there is replaced only where
     /// the catalogue knew no price for it.
     #[must_use]
     pub fn with_discovered(&self, discovered: Vec<Offering>) -> Self {
@@ -74,7 +74,9 @@ impl Catalog {
             if known.is_some_and(|known| known.is_free || !known.prices.is_empty()) {
                 continue;
             }
-            if offering.layer.is_some_and(|layer| self.sources.closed_layers.contains(&layer)) {
+            let is_closed =
+                offering.layer.is_some_and(|layer| self.sources.closed_layers.contains(&layer));
+            if is_closed || !is_plain_chat(&offering) {
                 offering.layer = None;
             }
             catalog.put(Arc::new(offering));
@@ -121,14 +123,17 @@ impl Catalog {
 
     /// A model of a provider, listed or not. What no table knows is priced by the provider's rules,
     /// where one matches, and has the abilities of its identity, where that is known; at a local
-    /// provider it is free.
+    /// provider it is free and taken for a chat model.
     pub fn or_unlisted(&self, provider: &ProviderId, name: &str) -> Arc<Offering> {
         if let Some(offering) = self.offering(provider, name) {
             return Arc::clone(offering);
         }
         let catalog_provider = self.sources.catalog_of(provider);
         let mut offering = Data::embedded().unlisted(provider, catalog_provider, name);
-        offering.is_free |= self.sources.local.contains(provider);
+        if self.sources.local.contains(provider) {
+            offering.is_free = true;
+            offering.capabilities.assume_chat();
+        }
         offering.layer = layer_by_price(&offering, &self.sources.bands);
         Arc::new(offering)
     }

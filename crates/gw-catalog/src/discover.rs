@@ -7,7 +7,7 @@ use gw_core::{Error, Kind, Layer, ModelName, ProviderId, Result};
 use serde::Deserialize;
 
 use crate::embedded::Data;
-use crate::offering::{Modality, Offering};
+use crate::offering::Offering;
 
 /// Rank of the first discovered model: after every model that the catalogue ranks.
 const FIRST_RANK: u32 = 1_000_000;
@@ -95,11 +95,7 @@ fn offering(provider: &ProviderId, rank: u32, listed: Listed) -> Offering {
     offering.capabilities.tools |= has("tools");
     offering.capabilities.structured_output |= has("structured_outputs");
     offering.capabilities.reasoning |= has("reasoning");
-    for modalities in [&mut offering.capabilities.input, &mut offering.capabilities.output] {
-        if modalities.is_empty() {
-            modalities.push(Modality::Text);
-        }
-    }
+    offering.capabilities.assume_chat();
     offering.is_free = true;
     offering.layer = Some(Layer::L0);
     offering.rank = rank;

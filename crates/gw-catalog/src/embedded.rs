@@ -85,37 +85,39 @@ impl Data {
 
     /// An offering: the model's facts, the provider's departures, the price by rule before its own.
     fn join(&self, row: OfferingRow) -> Offering {
-    let facts = self.models.get(row.model.as_str());
-    let rule = self.rules.find(&row.provider, &row.name);
-    let prices = self.with_fees(&row.provider, rule.map_or(&row.prices, |rule| &rule.prices));
-    let own = facts.map(|facts| facts.capabilities.clone()).unwrap_or_default();
-    let mut capabilities: Capabilities = row.flags.unwrap_or_else(|| own.clone());
-    capabilities.input = row.input.unwrap_or_else(|| own.input.clone());
-    capabilities.output = row.output.unwrap_or_else(|| own.output.clone());
-    capabilities.efforts = own.efforts;
-    capabilities.code = is_coder(&row.model);
-    let is_free = row.name.ends_with(":free")
-        || (rule.is_none() && row.prices.iter().any(|price| PriceTable::is_zero(&price.table)));
-    let limit = |own: Option<u64>, fact: fn(&ModelRow) -> Option<u64>| own.or(facts.and_then(fact));
-    Offering {
-        context_window: limit(row.context_window, |facts| facts.context_window)
-            .or(rule.and_then(|rule| rule.context_window)),
-        max_output_tokens: limit(row.max_output_tokens, |facts| facts.max_output_tokens),
-        display_name: facts.map_or_else(|| row.name.clone(), |facts| facts.display_name.clone()),
-        family: facts
-            .map_or_else(|| crate::identity::family(&row.model), |facts| facts.family.clone()),
-        released: row.released.or_else(|| facts.and_then(|facts| facts.released.clone())),
-        provider: ProviderId::from(row.provider),
-        name: ModelName::from(row.name),
-        model: ModelName::from(row.model),
-        capabilities,
-        prices,
-        is_free,
-        layer: None,
-        rank: u32::MAX,
-        is_enabled: true,
-        is_demo: false,
-    }
+        let facts = self.models.get(row.model.as_str());
+        let rule = self.rules.find(&row.provider, &row.name);
+        let prices = self.with_fees(&row.provider, rule.map_or(&row.prices, |rule| &rule.prices));
+        let own = facts.map(|facts| facts.capabilities.clone()).unwrap_or_default();
+        let mut capabilities: Capabilities = row.flags.unwrap_or_else(|| own.clone());
+        capabilities.input = row.input.unwrap_or_else(|| own.input.clone());
+        capabilities.output = row.output.unwrap_or_else(|| own.output.clone());
+        capabilities.efforts = own.efforts;
+        capabilities.code = is_coder(&row.model);
+        let is_free = row.name.ends_with(":free")
+            || (rule.is_none() && row.prices.iter().any(|price| PriceTable::is_zero(&price.table)));
+        let limit =
+            |own: Option<u64>, fact: fn(&ModelRow) -> Option<u64>| own.or(facts.and_then(fact));
+        Offering {
+            context_window: limit(row.context_window, |facts| facts.context_window)
+                .or(rule.and_then(|rule| rule.context_window)),
+            max_output_tokens: limit(row.max_output_tokens, |facts| facts.max_output_tokens),
+            display_name: facts
+                .map_or_else(|| row.name.clone(), |facts| facts.display_name.clone()),
+            family: facts
+                .map_or_else(|| crate::identity::family(&row.model), |facts| facts.family.clone()),
+            released: row.released.or_else(|| facts.and_then(|facts| facts.released.clone())),
+            provider: ProviderId::from(row.provider),
+            name: ModelName::from(row.name),
+            model: ModelName::from(row.model),
+            capabilities,
+            prices,
+            is_free,
+            layer: None,
+            rank: u32::MAX,
+            is_enabled: true,
+            is_demo: false,
+        }
     }
 
     fn with_fees(&self, catalog_provider: &str, prices: &[DatedPrice]) -> Vec<DatedPrice> {

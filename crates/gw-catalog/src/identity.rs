@@ -6,8 +6,25 @@
 
 /// Vendors that cloud catalogues write before a dot.
 const VENDORS: &[&str] = &[
-    "ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "luma", "meta", "minimax", "mistral",
-    "moonshot", "moonshotai", "nvidia", "openai", "qwen", "stability", "twelvelabs", "writer", "xai",
+    "ai21",
+    "amazon",
+    "anthropic",
+    "cohere",
+    "deepseek",
+    "google",
+    "luma",
+    "meta",
+    "minimax",
+    "mistral",
+    "moonshot",
+    "moonshotai",
+    "nvidia",
+    "openai",
+    "qwen",
+    "stability",
+    "twelvelabs",
+    "writer",
+    "xai",
     "zai",
 ];
 
@@ -50,9 +67,30 @@ const DOTTED: &[&str] = &["grok-", "glm-", "llama-", "mistral-medium-", "mistral
 
 /// Beginnings of identities that their makers present as good at code.
 const CODERS: &[&str] = &[
-    "claude", "gpt-4.1", "gpt-5", "gpt-oss", "o3", "o4", "gemini-2.5-pro", "gemini-3", "deepseek", "kimi-k2",
-    "kimi-k3", "glm-4.5", "glm-4.6", "glm-4.7", "glm-5", "grok-4", "grok-build", "minimax-m", "qwen3.5",
-    "qwen3.6", "qwen3.7", "qwen3.8", "mistral-medium", "mistral-large",
+    "claude",
+    "gpt-4.1",
+    "gpt-5",
+    "gpt-oss",
+    "o3",
+    "o4",
+    "gemini-2.5-pro",
+    "gemini-3",
+    "deepseek",
+    "kimi-k2",
+    "kimi-k3",
+    "glm-4.5",
+    "glm-4.6",
+    "glm-4.7",
+    "glm-5",
+    "grok-4",
+    "grok-build",
+    "minimax-m",
+    "qwen3.5",
+    "qwen3.6",
+    "qwen3.7",
+    "qwen3.8",
+    "mistral-medium",
+    "mistral-large",
 ];
 
 /// The identity of a model that a catalogue provider calls `name`.
@@ -103,9 +141,9 @@ pub fn family(identity: &str) -> String {
         .collect();
     match words.first() {
         None => identity.to_owned(),
-        Some(first) if first.contains(|letter: char| letter.is_ascii_digit()) => {
-            first.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.').to_owned()
-        }
+        Some(first) if first.contains(|letter: char| letter.is_ascii_digit()) => first
+            .trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .to_owned(),
         Some(first) => (*first).to_owned(),
     }
 }
@@ -143,7 +181,9 @@ fn without_variant(name: &str) -> String {
 /// Takes a cloud's revision (`-v1`) off.
 fn without_revision(name: &str) -> &str {
     match name.rsplit_once("-v") {
-        Some((model, digits)) if !digits.is_empty() && is_digits(digits) && model.contains('-') => model,
+        Some((model, digits)) if !digits.is_empty() && is_digits(digits) && model.contains('-') => {
+            model
+        }
         _ => name,
     }
 }
@@ -181,9 +221,11 @@ fn without_date(name: &str) -> &str {
     let bytes = name.as_bytes();
     let ends_with = |pattern: &str| {
         bytes.len() > pattern.len()
-            && bytes[bytes.len() - pattern.len()..].iter().zip(pattern.bytes()).all(|(have, want)| {
-                if want == b'0' { have.is_ascii_digit() } else { *have == want }
-            })
+            && bytes[bytes.len() - pattern.len()..].iter().zip(pattern.bytes()).all(
+                |(have, want)| {
+                    if want == b'0' { have.is_ascii_digit() } else { *have == want }
+                },
+            )
     };
     for pattern in ["-20000000", "-2000-00-00"] {
         // `2` stands for itself: model years begin with 20.
@@ -203,7 +245,8 @@ fn spelled(name: &str) -> String {
     if name.starts_with("claude") {
         return name.replace('.', "-");
     }
-    let name = name.strip_prefix("meta-llama").map_or(name.to_owned(), |rest| format!("llama{rest}"));
+    let name =
+        name.strip_prefix("meta-llama").map_or(name.to_owned(), |rest| format!("llama{rest}"));
     let name = name.strip_prefix("zai-glm").map_or(name.clone(), |rest| format!("glm{rest}"));
     let name = name.strip_prefix("gpt-35").map_or(name.clone(), |rest| format!("gpt-3.5{rest}"));
     let name = match name.strip_prefix("llama") {

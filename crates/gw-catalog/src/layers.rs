@@ -20,15 +20,51 @@ const PREFERRED: &str = include_str!("../data/preferred.toml");
 
 /// Words in names of models that answer with text but are no partners for a chat.
 const NO_CHAT: &[&str] = &[
-    "transcribe", "whisper", "-asr", "-stt", "parakeet", "ocr", "guard", "moderation", "content-safety",
-    "embed", "rerank", "-tts", "realtime", "-audio", "audio-", "-image", "deep-research", "computer-use",
-    "robotics", "-search", "search-", "router", "-fim", "translate", "-instruct-0914", "davinci", "babbage",
-    "relace", "morph-", "customtools", "multi-agent", "document-ai", "live-", "-live", "codex-mini-latest",
+    "transcribe",
+    "whisper",
+    "-asr",
+    "-stt",
+    "parakeet",
+    "ocr",
+    "guard",
+    "moderation",
+    "content-safety",
+    "embed",
+    "rerank",
+    "-tts",
+    "realtime",
+    "-audio",
+    "audio-",
+    "-image",
+    "deep-research",
+    "computer-use",
+    "robotics",
+    "-search",
+    "search-",
+    "router",
+    "-fim",
+    "translate",
+    "-instruct-0914",
+    "davinci",
+    "babbage",
+    "relace",
+    "morph-",
+    "customtools",
+    "multi-agent",
+    "document-ai",
+    "live-",
+    "-live",
+    "codex-mini-latest",
 ];
 
 /// OpenRouter's own names that stand for whatever it picks.
-const MOVING_TARGETS: &[&str] =
-    &["openrouter/auto", "openrouter/auto-beta", "openrouter/free", "openrouter/fusion", "openrouter/bodybuilder"];
+const MOVING_TARGETS: &[&str] = &[
+    "openrouter/auto",
+    "openrouter/auto-beta",
+    "openrouter/free",
+    "openrouter/fusion",
+    "openrouter/bodybuilder",
+];
 
 /// Where one layer ends and the next begins, in blended price per token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +77,10 @@ pub struct Bands {
 
 impl Default for Bands {
     fn default() -> Self {
-        Self { l2_from: Rate::from_pico_per_unit(500_000), l3_from: Rate::from_pico_per_unit(5_000_000) }
+        Self {
+            l2_from: Rate::from_pico_per_unit(500_000),
+            l3_from: Rate::from_pico_per_unit(5_000_000),
+        }
     }
 }
 

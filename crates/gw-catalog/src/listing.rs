@@ -60,12 +60,17 @@ pub fn list(catalog: &Catalog, filter: &Filter, at_ms: i64) -> Vec<Row> {
     let mut found: Vec<&Arc<Offering>> = catalog
         .offerings()
         .iter()
-        .filter(|offering| filter.providers.is_empty() || filter.providers.contains(&offering.provider))
+        .filter(|offering| {
+            filter.providers.is_empty() || filter.providers.contains(&offering.provider)
+        })
         .filter(|offering| filter.layer.is_none() || offering.layer == filter.layer)
-        .filter(|offering| (!filter.free || offering.is_free) && (filter.disabled || offering.is_enabled))
+        .filter(|offering| {
+            (!filter.free || offering.is_free) && (filter.disabled || offering.is_enabled)
+        })
         .filter(|offering| {
             text.as_deref().is_none_or(|text| {
-                let fields = [offering.id(), offering.model.to_string(), offering.display_name.clone()];
+                let fields =
+                    [offering.id(), offering.model.to_string(), offering.display_name.clone()];
                 fields.iter().any(|field| field.to_lowercase().contains(text))
             })
         })
@@ -149,7 +154,8 @@ fn changes(id: &str, before: &Offering, after: &Offering, all: &mut Vec<Differen
             all.push(Difference::Changed { id: id.to_owned(), field, from, to });
         }
     };
-    let number = |tokens: Option<u64>| tokens.map_or("unknown".to_owned(), |tokens| tokens.to_string());
+    let number =
+        |tokens: Option<u64>| tokens.map_or("unknown".to_owned(), |tokens| tokens.to_string());
     let layer = |layer: Option<Layer>| layer.map_or("none", Layer::as_str).to_owned();
     let price = |offering: &Offering| match (offering.is_free, offering.prices.is_empty()) {
         (true, _) => "free".to_owned(),

@@ -109,6 +109,15 @@ impl Capabilities {
         self.output.contains(&Modality::Text)
     }
 
+    /// Takes a model of which nothing is known for one that reads and writes text.
+    pub fn assume_chat(&mut self) {
+        for modalities in [&mut self.input, &mut self.output] {
+            if modalities.is_empty() {
+                modalities.push(Modality::Text);
+            }
+        }
+    }
+
     /// True where it reads this.
     pub fn reads(&self, modality: Modality) -> bool {
         self.input.contains(&modality)

@@ -163,9 +163,7 @@ impl Catalog {
         providers
             .iter()
             .filter(|provider| self.sources.catalog_of(provider) == maker)
-            .filter(|provider| {
-                self.offering(provider, name).is_none_or(|known| known.is_enabled)
-            })
+            .filter(|provider| self.offering(provider, name).is_none_or(|known| known.is_enabled))
             .take(1)
             .map(|provider| self.or_unlisted(provider, name))
             .collect()
@@ -221,7 +219,10 @@ impl Catalog {
 }
 
 fn is_sale_variant(offering: &Offering) -> bool {
-    matches!(offering.variant(), Some("free" | "batch" | "beta" | "nitro" | "floor" | "extended" | "exacto"))
+    matches!(
+        offering.variant(),
+        Some("free" | "batch" | "beta" | "nitro" | "floor" | "extended" | "exacto")
+    )
 }
 
 /// The names most like this one, at most three, the most alike first.

@@ -142,9 +142,11 @@ impl RuleBook {
 impl ProviderRules {
     fn find(&self, name: &str) -> Option<&Rule> {
         let literal = self.by_name.get(name).copied();
-        let pattern = self.patterns.iter().copied().find(|&at| {
-            self.rules[at].clauses.iter().any(|clause| clause.matches(name))
-        });
+        let pattern = self
+            .patterns
+            .iter()
+            .copied()
+            .find(|&at| self.rules[at].clauses.iter().any(|clause| clause.matches(name)));
         let at = match (literal, pattern) {
             (Some(a), Some(b)) => a.min(b),
             (a, b) => a.or(b)?,

@@ -21,8 +21,8 @@ pub(crate) struct Checker<'a> {
 
 /// The path of a key inside a table.
 pub(crate) fn join(path: &str, key: &str) -> String {
-    let is_bare = !key.is_empty()
-        && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let is_bare =
+        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     let key = if is_bare { key.to_owned() } else { format!("{key:?}") };
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
@@ -49,13 +49,12 @@ impl Checker<'_> {
             }
             (Tree::List(items), Kind::List(inner)) => {
                 let items = items.iter().enumerate();
-                let items = items.filter_map(|(at, item)| {
-                    self.value(item, inner, &format!("{path}[{at}]"))
-                });
+                let items = items
+                    .filter_map(|(at, item)| self.value(item, inner, &format!("{path}[{at}]")));
                 Some(Value::Array(items.collect()))
             }
             (Tree::Text(text), _) if node.source.is_textual() => {
-                self.from_text(text, node, schema, path)
+                self.read_text(text, node, schema, path)
             }
             (Tree::Text(text), _) => {
                 let text = match self.placeholders.fill(text, &node.source, path) {
@@ -86,7 +85,7 @@ impl Checker<'_> {
                     source: entry.key_source.clone(),
                     key: join(path, key),
                     message: format!("{} is not a known key", join(path, key)),
-                    fix: suggest::key(key, path, fields),
+                    fix: suggest::key(key, fields),
                 });
                 continue;
             };
@@ -111,7 +110,7 @@ impl Checker<'_> {
     }
 
     /// Reads text from a variable or a flag as the type that the key has.
-    fn from_text(&mut self, text: &str, node: &Node, schema: &Value, path: &str) -> Option<Value> {
+    fn read_text(&mut self, text: &str, node: &Node, schema: &Value, path: &str) -> Option<Value> {
         let trimmed = text.trim();
         let tree = match schema::kind(schema) {
             Kind::Bool => match trimmed.to_ascii_lowercase().as_str() {
@@ -131,11 +130,11 @@ impl Checker<'_> {
                     let parts = parts.map(|part| Node::text(part, node.source.clone()));
                     Tree::List(parts.collect())
                 } else {
-                    return self.from_toml(trimmed, node, schema, path);
+                    return self.read_toml(trimmed, node, schema, path);
                 }
             }
             Kind::Struct { .. } | Kind::Map(_) | Kind::FreeTable => {
-                return self.from_toml(trimmed, node, schema, path);
+                return self.read_toml(trimmed, node, schema, path);
             }
             Kind::Any => match tree::parse_value(trimmed, &node.source) {
                 Some(parsed) => parsed.tree,
@@ -152,7 +151,7 @@ impl Checker<'_> {
     }
 
     /// A list or table given as text is written in TOML: `["a"]`, `{ a = "b" }`.
-    fn from_toml(&mut self, text: &str, node: &Node, schema: &Value, path: &str) -> Option<Value> {
+    fn read_toml(&mut self, text: &str, node: &Node, schema: &Value, path: &str) -> Option<Value> {
         match tree::parse_value(text, &node.source) {
             Some(parsed @ Node { tree: Tree::List(_) | Tree::Table(_), .. }) => {
                 self.value(&parsed, schema, path)
@@ -190,7 +189,8 @@ impl Checker<'_> {
     }
 
     fn wrong(&mut self, tree: &Tree, node: &Node, schema: &Value, path: &str) -> Option<Value> {
-        let shown = if schema::holds_secret(schema) { tree.name().to_owned() } else { tree.shown() };
+        let shown =
+            if schema::holds_secret(schema) { tree.name().to_owned() } else { tree.shown() };
         let expected = schema::kind(schema).expected();
         self.problems.push(Problem {
             source: node.source.clone(),
@@ -252,7 +252,8 @@ pub(crate) fn toml_text(value: &Value) -> String {
         Value::Object(map) if map.is_empty() => "{}".to_owned(),
         Value::Object(map) => {
             let fields = map.iter().filter(|(_, value)| !value.is_null());
-            let fields = fields.map(|(key, value)| format!("{} = {}", join("", key), toml_text(value)));
+            let fields =
+                fields.map(|(key, value)| format!("{} = {}", join("", key), toml_text(value)));
             format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
         }
         Value::String(text) => toml::Value::String(text.clone()).to_string(),

@@ -23,7 +23,8 @@ pub(crate) struct DotEnv {
 
 /// Reads the text of a `.env` file.
 pub(crate) fn parse(text: &str) -> DotEnv {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
+    let text =
+        text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
     let mut found = DotEnv::default();
     let mut rest = text.as_str();
     let mut line = 1;
@@ -79,7 +80,8 @@ fn value_of(text: &str) -> Option<(String, usize)> {
     let line_end = text.find('\n').unwrap_or(text.len());
     let line = &text[..line_end];
     let indent = line.len() - line.trim_start().len();
-    let Some(quote) = line[indent..].chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) else {
+    let Some(quote) = line[indent..].chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))
+    else {
         // A comment starts at a `#` that follows white space; `a#b` is a value.
         let value = &line[..comment_at(line).unwrap_or(line.len())];
         return Some((value.trim().to_owned(), line_end));

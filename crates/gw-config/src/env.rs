@@ -140,7 +140,12 @@ fn system_a() -> Vec<EnvVar> {
         a("ENABLE_COST_TRACKING", "cost.enable_cost_tracking"),
         set(Family::A, "COST_ALERT_THRESHOLD", "cost.alert_threshold_usd", "In US dollars."),
         a("OSS_MODEL_ENABLED", "providers.ollama.enabled"),
-        set(Family::A, "OSS_MODEL_NAME", "providers.ollama.default_model", "`llama3:8b` by default."),
+        set(
+            Family::A,
+            "OSS_MODEL_NAME",
+            "providers.ollama.default_model",
+            "`llama3:8b` by default.",
+        ),
         a("MCP_ENDPOINT", "client.endpoint"),
         a("MCP_API_KEY", "client.api_key"),
     ]

@@ -24,7 +24,8 @@ const PROVIDERS: &str = r#"
 pub fn example() -> String {
     let mut text = String::from(
         "# Configuration of ai-mcp-gateway. Remove the # before a key to set it.\n\
-         # What is not set here comes from the environment, from .env, or has the default shown.\n",
+         # What is not set here comes from the environment, from .env, or has its default; that is\n\
+         # what a key shows, or an example where there is none.\n\n",
     );
     let Kind::Struct { fields, .. } = schema::kind(schema::root()) else {
         return text;

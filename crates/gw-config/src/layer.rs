@@ -61,7 +61,9 @@ pub(crate) fn variables(root: &mut Node, layer: &Variables<'_>, found: &mut Foun
                     root.set(&segments(key), Node { tree, source });
                 }
             }
-            Effect::Recognised(why) => recognised.entry(*why).or_default().push((&var.name, source)),
+            Effect::Recognised(why) => {
+                recognised.entry(*why).or_default().push((&var.name, source));
+            }
         }
     }
     for (why, mut names) in recognised {
@@ -166,7 +168,8 @@ fn convert(
 fn milliseconds(text: &str) -> Option<u64> {
     const SECONDS_MAX: u64 = 86_400;
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let is_number = !whole.is_empty() && whole.chars().chain(part.chars()).all(|c| c.is_ascii_digit());
+    let is_number =
+        !whole.is_empty() && whole.chars().chain(part.chars()).all(|c| c.is_ascii_digit());
     if !is_number {
         return None;
     }
@@ -223,6 +226,9 @@ fn free_key(wanted: &str, word: &str, node: Option<&Node>) -> String {
 
 fn near_key(name: &str) -> String {
     let keys = crate::reference::key_paths();
+    if let Some(full) = only_key_named(name, &keys) {
+        return format!("did you mean {full}?");
+    }
     match suggest::nearest(name, keys.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
         None => "`config schema` lists all keys".to_owned(),
@@ -230,16 +236,29 @@ fn near_key(name: &str) -> String {
 }
 
 fn near_variable(name: &str) -> String {
-    let names: Vec<String> =
-        crate::reference::key_paths().iter().map(|key| env::derived_name(key)).collect();
+    let keys = crate::reference::key_paths();
+    let names: Vec<String> = keys.iter().map(|key| env::derived_name(key)).collect();
     let single = name.replace("__", "_");
     // One underscore where two belong is the usual slip.
     if let Some(same) = names.iter().find(|known| known.replace("__", "_") == single) {
         return format!("did you mean {same}?");
+    }
+    if let Some(full) = only_key_named(&name[env::PREFIX.len()..], &keys) {
+        return format!("did you mean {}?", env::derived_name(full));
     }
     let all = names.iter().map(String::as_str).chain([env::CONFIG_FILE]);
     match suggest::nearest(name, all) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("unset it; names with {} belong to this program", env::PREFIX),
     }
+}
+
+/// The one key whose last word this is: `port` is `server.port`.
+fn only_key_named<'a>(name: &str, keys: &'a [String]) -> Option<&'a str> {
+    let wanted = env_word(name);
+    let ends_so =
+        |key: &&String| key.rsplit('.').next().is_some_and(|last| env_word(last) == wanted);
+    let mut found = keys.iter().filter(ends_so);
+    let first = found.next()?;
+    found.next().is_none().then_some(first.as_str())
 }

@@ -4,8 +4,8 @@
 //! Knows nothing of the rooms that it configures: the binary maps settings to their options. Never
 //! reads the process environment, never logs, and never shows a secret.
 
-mod settings;
 pub mod section;
+mod settings;
 
 mod secret;
 mod units;

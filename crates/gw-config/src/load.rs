@@ -19,8 +19,8 @@ use crate::settings::{Raw, Settings};
 use crate::source::{ConfigErrors, Problem, Source, Warning};
 use crate::tree::{self, Node};
 
-/// What is loaded from.
-#[derive(Clone, Debug, Default)]
+/// What is loaded from. Not `Debug`: the environment holds secrets.
+#[derive(Clone, Default)]
 pub struct Inputs {
     /// The file of `--config`.
     pub file: Option<PathBuf>,
@@ -97,14 +97,17 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigErrors> {
     };
     layer::variables(&mut root, &of_file, &mut found);
     let of_process = Variables {
-        values: inputs.env.iter().map(|(name, value)| (name.as_str(), (value.as_str(), 0))).collect(),
+        values: inputs
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str(), (value.as_str(), 0)))
+            .collect(),
         file: None,
     };
     layer::variables(&mut root, &of_process, &mut found);
     layer::flags(&mut root, &inputs.flags, &mut found);
 
-    let placeholders =
-        Placeholders { variables: &variables, folder: &folder, files: Vec::new() };
+    let placeholders = Placeholders { variables: &variables, folder: &folder, files: Vec::new() };
     let mut checker = Checker { placeholders, problems: Vec::new(), sources: BTreeMap::new() };
     let value = checker.value(&root, schema::root(), "").unwrap_or_default();
     files.append(&mut checker.placeholders.files);
@@ -115,7 +118,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigErrors> {
         Err(error) => {
             // The schema admits only what the types take, so this is a fault of this room.
             problems.push(whole_file_problem(Source::Default, format!("internal: {error}")));
-            return Err(ConfigErrors { problems });
+            return Err(ConfigErrors::sorted(problems));
         }
     };
     let mut resolver = Resolver {
@@ -133,7 +136,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigErrors> {
             return Ok(Loaded { settings: Arc::new(settings), sources, warnings, files });
         }
     }
-    Err(ConfigErrors { problems: resolver.problems })
+    Err(ConfigErrors::sorted(resolver.problems))
 }
 
 fn read_dotenv(
@@ -163,7 +166,10 @@ fn read_dotenv(
     if let Some(line) = read.open_quote {
         found.problems.push(Problem {
             fix: "close the quote".to_owned(),
-            ..whole_file_problem(place(line), "the quote that opens here is never closed".to_owned())
+            ..whole_file_problem(
+                place(line),
+                "the quote that opens here is never closed".to_owned(),
+            )
         });
     }
     (read.variables, shown)
@@ -236,10 +242,7 @@ pub fn default_file(inputs: &Inputs) -> Option<PathBuf> {
         .map(|folder| folder.join("ai-mcp-gateway").join("gateway.toml"))
 }
 
-fn merged(
-    dotenv: &[dotenv::Variable],
-    env: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
+fn merged(dotenv: &[dotenv::Variable], env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let of_file = dotenv.iter().map(|variable| (variable.name.clone(), variable.value.clone()));
     let mut variables: BTreeMap<String, String> = of_file.collect();
     // An empty variable of the process does not hide one of `.env`.
@@ -254,4 +257,4 @@ fn whole_file_problem(source: Source, message: String) -> Problem {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

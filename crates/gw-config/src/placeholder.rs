@@ -19,7 +19,12 @@ pub(crate) struct Placeholders<'a> {
 
 impl Placeholders<'_> {
     /// Puts values in place of all placeholders; text without any comes back as it is.
-    pub(crate) fn fill(&mut self, text: &str, source: &Source, key: &str) -> Result<String, Problem> {
+    pub(crate) fn fill(
+        &mut self,
+        text: &str,
+        source: &Source,
+        key: &str,
+    ) -> Result<String, Problem> {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, word, argument, after)) = next(rest) {
@@ -58,7 +63,10 @@ impl Placeholders<'_> {
             Ok(text) => Ok(text.trim_end_matches(['\n', '\r']).to_owned()),
             Err(why) => {
                 let message = format!("refers to the file {name}, which cannot be read: {why}");
-                Err((message, "check the path; relative ones start at the folder of this file".to_owned()))
+                Err((
+                    message,
+                    "check the path; relative ones start at the folder of this file".to_owned(),
+                ))
             }
         }
     }

@@ -85,7 +85,8 @@ pub fn reference_markdown() -> String {
             Family::Usual => "usual",
         };
         let (sets, note) = effect(&var.effect);
-        let doc = [note, var.doc].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>();
+        let doc =
+            [note, var.doc].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>();
         let _ = writeln!(page, "| `{}` | {of} | {sets} | {} |", var.name, escape(&doc.join(" ")));
     }
     page

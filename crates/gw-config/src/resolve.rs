@@ -40,7 +40,7 @@ impl Resolver {
         let providers = self.providers(raw.providers, raw.timeouts, &raw.defaults);
         self.check_default_provider(&raw.defaults, &providers);
         self.check_models(&raw.models, &providers);
-        let aliases = self.aliases(raw.aliases);
+        let aliases = self.aliases(&raw.aliases);
         self.check_layers(&raw.layers, &raw.routing);
         self.check_proxy("proxy.http", raw.proxy.http.as_ref());
         self.check_proxy("proxy.https", raw.proxy.https.as_ref());
@@ -113,9 +113,8 @@ impl Resolver {
 
     fn check_proxy(&mut self, key: &str, proxy: Option<&Secret>) {
         let Some(proxy) = proxy else { return };
-        let is_good = Url::parse(proxy.expose_secret()).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host()
-        });
+        let is_good = Url::parse(proxy.expose_secret())
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !is_good {
             self.problem(
                 key,
@@ -154,7 +153,8 @@ impl Resolver {
     /// Notes a problem with a key, unless checking has already found one there.
     pub(crate) fn problem(&mut self, key: &str, message: String, fix: &str) {
         let is_known = self.problems.iter().any(|known| {
-            known.key == key || known.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
+            known.key == key
+                || known.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))
         });
         if !is_known {
             let (source, key) = (self.source(key), key.to_owned());

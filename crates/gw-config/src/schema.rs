@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use crate::settings::Raw;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<Raw>().to_value();
     without_null(&mut schema);
     schema
@@ -28,15 +29,30 @@ pub(crate) fn root() -> &'static Value {
 #[derive(Clone, Debug)]
 pub(crate) enum Kind<'a> {
     Bool,
-    Integer { min: i128, max: i128 },
-    Number { min: f64, max: f64 },
+    Integer {
+        min: i128,
+        max: i128,
+    },
+    Number {
+        min: f64,
+        max: f64,
+    },
     /// A decimal that becomes money: it stays text on its way.
-    Decimal { unit: &'static str, may_be_negative: bool },
+    Decimal {
+        unit: &'static str,
+        may_be_negative: bool,
+    },
     Word(Vec<&'a str>),
-    Text { is_secret: bool, may_be_empty: bool },
+    Text {
+        is_secret: bool,
+        may_be_empty: bool,
+    },
     List(&'a Value),
     /// A table of known keys.
-    Struct { fields: &'a Map<String, Value>, required: Vec<&'a str> },
+    Struct {
+        fields: &'a Map<String, Value>,
+        required: Vec<&'a str>,
+    },
     /// A table of free keys.
     Map(&'a Value),
     /// A table of free keys and values.
@@ -182,7 +198,9 @@ fn without_null(schema: &mut Value) {
         }
         return;
     };
-    if map.get("default").is_some_and(Value::is_null) {
+    // A section's default repeats those of its keys.
+    let is_section = map.contains_key("properties");
+    if map.get("default").is_some_and(|default| default.is_null() || is_section) {
         map.remove("default");
     }
     if let Some(Value::Array(types)) = map.get_mut("type") {

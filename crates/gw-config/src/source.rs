@@ -101,6 +101,20 @@ pub struct ConfigErrors {
     pub problems: Vec<Problem>,
 }
 
+impl ConfigErrors {
+    /// Puts problems into the order in which a reader meets their places.
+    pub(crate) fn sorted(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| match &problem.source {
+            Source::Default => (0, 0, 0),
+            Source::File { line, column, .. } => (1, *line, *column),
+            Source::DotEnv { line, .. } => (2, *line, 0),
+            Source::Env { .. } => (3, 0, 0),
+            Source::Flag { .. } => (4, 0, 0),
+        });
+        Self { problems }
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, problem) in self.problems.iter().enumerate() {

@@ -27,19 +27,16 @@ fn likeness(a: &str, b: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(a, b).max(strsim::jaro_winkler(a, b) - 0.05)
 }
 
-/// What to write in place of an unknown key of the table at `path`.
-pub(crate) fn key(unknown: &str, path: &str, known: &Map<String, Value>) -> String {
+/// What to write in place of an unknown key of a table.
+pub(crate) fn key(unknown: &str, known: &Map<String, Value>) -> String {
     if let Some(near) = nearest(unknown, known.keys().map(String::as_str)) {
         return format!("did you mean {near:?}?");
     }
     // The right key in the wrong section is the next most likely slip.
     let mut elsewhere = Vec::new();
     leaves(schema::root(), "", &mut elsewhere);
-    let unknown = unknown.to_ascii_lowercase();
-    let same = elsewhere.iter().find(|(key, _)| key.eq_ignore_ascii_case(&unknown));
-    if let Some((_, full)) = same
-        && !full.starts_with(path.split('.').next().unwrap_or_default().trim_end_matches('.'))
-    {
+    let mut same = elsewhere.iter().filter(|(key, _)| key.eq_ignore_ascii_case(unknown));
+    if let (Some((_, full)), None) = (same.next(), same.next()) {
         return format!("did you mean {full}?");
     }
     let names: Vec<&str> = known.keys().map(String::as_str).collect();

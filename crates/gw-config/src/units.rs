@@ -27,18 +27,25 @@ pub(crate) fn dialect_schema(_: &mut SchemaGenerator) -> Schema {
 
 /// An amount of dollars in the file: a number, or a decimal in quotes.
 pub(crate) mod usd {
-    use super::{Deserialize, Deserializer, Money, Schema, SchemaGenerator, Serializer, json_schema};
+    use super::{
+        Deserialize, Deserializer, Money, Schema, SchemaGenerator, Serializer, json_schema,
+    };
     use serde::de::Error as _;
 
     pub(crate) fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["number", "string"], "x-kind": "usd" })
     }
 
-    pub(crate) fn serialize<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        amount: &Money,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(amount.as_usd_f64())
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Money, D::Error> {
         let text = String::deserialize(deserializer)?;
         Money::from_usd_decimal(&text).ok_or_else(|| D::Error::custom("not an amount of dollars"))
     }

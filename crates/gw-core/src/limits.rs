@@ -50,7 +50,7 @@ pub const STORE_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const STORE_READERS_MAX: usize = 4;
 
 /// Text of the last user turns that routing reads to guess task and complexity, in bytes.
-pub const ROUTED_TEXT_BYTES_MAX: usize = 16 * 1024;
+pub const ROUTED_TEXT_BYTES_MAX: usize = 8 * 1024;
 
 /// Models that a plan says something about, chosen ones included.
 pub const PLAN_CONSIDERED_MAX: usize = 48;

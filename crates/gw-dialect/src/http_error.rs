@@ -45,10 +45,10 @@ pub(crate) fn refusal(
         }
         _ => {
             let body = body.slice(..body.len().min(ERROR_BODY_BYTES_MAX));
-            let message = match words.message.trim() {
-                "" => format!("the provider gave no reason{said}"),
-                message => message.to_owned(),
-            };
+            let mut message = words.message;
+            if message.trim().is_empty() {
+                message = format!("the provider gave no reason{said}");
+            }
             Error::new(kind, message).with_upstream(UpstreamAnswer { status, dialect, body })
         }
     };
@@ -110,8 +110,7 @@ fn http_date_s(text: &str) -> Option<u64> {
     let month = MONTHS.iter().position(|month| *month == month_name)?;
     let year: u64 = words.next()?.parse().ok().filter(|year| (1970..=9999).contains(year))?;
     let mut clock = words.next()?.split(':').map(str::parse::<u64>);
-    let (hour, minute, second) =
-        (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
+    let (hour, minute, second) = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
     if words.next()? != "GMT" || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -119,8 +118,9 @@ fn http_date_s(text: &str) -> Option<u64> {
     let month = month as u64 + 1;
     let shifted_year = if month <= 2 { year - 1 } else { year };
     let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let days =
-        shifted_year * 365 + shifted_year / 4 - shifted_year / 100 + shifted_year / 400 + day_of_year;
+    let days = shifted_year * 365 + shifted_year / 4 - shifted_year / 100
+        + shifted_year / 400
+        + day_of_year;
     Some((days - 719_468) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 

@@ -203,8 +203,12 @@ pub(crate) fn natural(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
         let number = value.as_f64()?;
         // 2^53: up to here every whole f64 is exact.
-        let is_whole = number >= 0.0 && number <= 9_007_199_254_740_992.0 && number.fract() == 0.0;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+        let is_whole = (0.0..=9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked above"
+        )]
         is_whole.then_some(number as u64)
     })
 }

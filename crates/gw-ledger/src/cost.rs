@@ -85,10 +85,7 @@ fn worst_of_table(table: &PriceTable, input: u64, output: u64) -> Option<Money> 
     };
     let dearest = |classes: &[TokenClass]| -> Option<Rate> {
         table.rate(classes[0], 0)?;
-        classes
-            .iter()
-            .flat_map(|class| sizes().filter_map(|size| table.rate(*class, size)))
-            .max()
+        classes.iter().flat_map(|class| sizes().filter_map(|size| table.rate(*class, size))).max()
     };
     let read = if input == 0 { Money::ZERO } else { dearest(&READ)?.times(input) };
     let written = if output == 0 { Money::ZERO } else { dearest(&WRITTEN)?.times(output) };

@@ -94,6 +94,15 @@ impl Client {
         Ok(Self { pool, proxies, user_agent })
     }
 
+    /// Sends a request to another gateway, which reserves and bills it: for the command line, never
+    /// for a provider. It is no part of [`Upstream`], so the engine cannot reach it.
+    ///
+    /// # Errors
+    /// Those of [`Upstream::send`].
+    pub async fn to_gateway(&self, request: OutgoingRequest) -> Result<IncomingResponse> {
+        self.exchange(request).await
+    }
+
     async fn exchange(&self, outgoing: OutgoingRequest) -> Result<IncomingResponse> {
         let named = |error: Error| error.with_provider(outgoing.provider.clone());
         let url = guard::check_url(&outgoing.url).map_err(named)?;

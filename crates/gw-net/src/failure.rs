@@ -89,65 +89,7 @@ impl Peer {
             Cause::TimedOut => Kind::ProviderTimeout,
             _ => Kind::ProviderUnreachable,
         };
-        let (what, hint, retry) = match cause {
-            Cause::Refused => (
-                format!("refused the connection at {host}"),
-                "Nothing listens there: check that it runs, and the base URL.",
-                None,
-            ),
-            Cause::Dns => (
-                format!("has the host {host}, which does not resolve"),
-                "Check the base URL for typing errors, and the name server.",
-                None,
-            ),
-            Cause::Metadata => (
-                format!("has the host {host}, which resolves to a cloud metadata service"),
-                "Such addresses are never sent to; check the base URL.",
-                Some(Retry::Next),
-            ),
-            Cause::Tls(detail) => (
-                format!("could not be spoken to securely at {host}: {detail}"),
-                "Where the certificate comes from a company's own authority, set SSL_CERT_FILE; \
-                 where the port does not speak TLS, use http:// in the base URL.",
-                Some(Retry::Next),
-            ),
-            Cause::Unroutable => (
-                format!("has the host {host}, to which there is no route"),
-                "Check the network connection, and whether a proxy is needed (HTTPS_PROXY).",
-                None,
-            ),
-            Cause::TimedOut => (
-                format!("gave no connection at {host} in time (connect timeout)"),
-                "Check the network connection, and whether a proxy is needed (HTTPS_PROXY).",
-                Some(Retry::Next),
-            ),
-            Cause::Reset => (
-                format!("reset the connection to {host} {when}"),
-                "The provider or something on the way broke off; trying again may help.",
-                None,
-            ),
-            Cause::Closed => (
-                format!("closed the connection to {host} {when}"),
-                "The provider or something on the way broke off; trying again may help.",
-                None,
-            ),
-            Cause::NotHttp => (
-                format!("sent what is no HTTP from {host}"),
-                "Check the scheme and port of the base URL.",
-                Some(Retry::Next),
-            ),
-            Cause::Tunnel(status) => explain_tunnel(status),
-            Cause::Proxy => (
-                "is behind a proxy that cannot be reached".to_owned(),
-                "Check HTTP_PROXY and HTTPS_PROXY, or name the host in NO_PROXY.",
-                None,
-            ),
-            Cause::Other => (
-                format!("could not be reached at {host} or broke off {when}"),
-                "Trying again may help; the log has the cause.",
-                None,
-            ),
-        };
+        let (what, hint, retry) = explain_way(cause, host, when);
         let error = Error::new(kind, format!("provider `{provider}` {what}"))
             .with_hint(hint)
             .with_provider(provider.clone())
@@ -159,7 +101,80 @@ impl Peer {
     }
 }
 
-fn explain_tunnel(status: u16) -> (String, &'static str, Option<Retry>) {
+/// What happened, how to mend it, and what to try where that is not the kind's own verdict.
+type Explanation = (String, &'static str, Option<Retry>);
+
+/// Explains what keeps a connection from being made.
+fn explain_way(cause: Cause, host: &str, when: &str) -> Explanation {
+    match cause {
+        Cause::Refused => (
+            format!("refused the connection at {host}"),
+            "Nothing listens there: check that it runs, and the base URL.",
+            None,
+        ),
+        Cause::Dns => (
+            format!("has the host {host}, which does not resolve"),
+            "Check the base URL for typing errors, and the name server.",
+            None,
+        ),
+        Cause::Metadata => (
+            format!("has the host {host}, which resolves to a cloud metadata service"),
+            "Such addresses are never sent to; check the base URL.",
+            Some(Retry::Next),
+        ),
+        Cause::Tls(detail) => (
+            format!("could not be spoken to securely at {host}: {detail}"),
+            "Where the certificate comes from a company's own authority, set SSL_CERT_FILE; \
+             where the port does not speak TLS, use http:// in the base URL.",
+            Some(Retry::Next),
+        ),
+        Cause::Unroutable => (
+            format!("has the host {host}, to which there is no route"),
+            "Check the network connection, and whether a proxy is needed (HTTPS_PROXY).",
+            None,
+        ),
+        Cause::TimedOut => (
+            format!("gave no connection at {host} in time (connect timeout)"),
+            "Check the network connection, and whether a proxy is needed (HTTPS_PROXY).",
+            Some(Retry::Next),
+        ),
+        broken => explain_break(&broken, host, when),
+    }
+}
+
+/// Explains what ends a connection, and what a proxy does.
+fn explain_break(cause: &Cause, host: &str, when: &str) -> Explanation {
+    match cause {
+        Cause::Reset => (
+            format!("reset the connection to {host} {when}"),
+            "The provider or something on the way broke off; trying again may help.",
+            None,
+        ),
+        Cause::Closed => (
+            format!("closed the connection to {host} {when}"),
+            "The provider or something on the way broke off; trying again may help.",
+            None,
+        ),
+        Cause::NotHttp => (
+            format!("sent what is no HTTP from {host}"),
+            "Check the scheme and port of the base URL.",
+            Some(Retry::Next),
+        ),
+        Cause::Tunnel(status) => explain_tunnel(*status),
+        Cause::Proxy => (
+            "is behind a proxy that cannot be reached".to_owned(),
+            "Check HTTP_PROXY and HTTPS_PROXY, or name the host in NO_PROXY.",
+            None,
+        ),
+        _ => (
+            format!("could not be reached at {host} or broke off {when}"),
+            "Trying again may help; the log has the cause.",
+            None,
+        ),
+    }
+}
+
+fn explain_tunnel(status: u16) -> Explanation {
     match status {
         407 => (
             "is behind a proxy that wants a login".to_owned(),

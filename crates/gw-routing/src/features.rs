@@ -13,7 +13,7 @@ use gw_core::chat::{ChatRequest, Message, Part, ResponseFormat, Role, Source, To
 use gw_core::limits::ROUTED_TEXT_BYTES_MAX;
 use gw_core::task::{Complexity, TaskType};
 
-use crate::prose::{Split, Words, count_words};
+use crate::prose::{Split, Words, count_words, small};
 
 /// What a request looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,16 +101,14 @@ impl Features {
     pub fn of(request: &ChatRequest) -> Self {
         let text = last_said(request);
         let split = Split::of(&text);
-        let all = Words::of(&text);
-        let prose = Words::of(&split.prose);
+        let (small_text, small_prose) = (small(&text), small(&split.prose));
+        let all = Words::of(&small_text);
+        let is_all_prose = split.prose.len() == text.len() || split.prose.trim().is_empty();
+        let prose = (!is_all_prose).then(|| Words::of(&small_prose));
         let size = size::Size::of(request);
         let is_turn = |message: &&Message| matches!(message.role, Role::User | Role::Assistant);
         Self {
-            task: task(
-                &split,
-                if split.prose.trim().is_empty() { &all } else { &prose },
-                &request.tools,
-            ),
+            task: task(&split, prose.as_ref().unwrap_or(&all), &request.tools),
             complexity: complexity(&text, &split, &all),
             is_sensitive: all.has_any(words::SENSITIVE),
             needs: needs(request),
@@ -173,7 +171,7 @@ fn said(part: &Part) -> Option<&str> {
 }
 
 /// The task with the most evidence; general where there is hardly any.
-fn task(split: &Split, said: &Words, tools: &[Tool]) -> TaskType {
+fn task(split: &Split, said: &Words<'_>, tools: &[Tool]) -> TaskType {
     let mut scores: Vec<(TaskType, u32)> = Vec::new();
     let mut add =
         |task: TaskType, weight: u32| match scores.iter_mut().find(|(scored, _)| *scored == task) {
@@ -214,7 +212,7 @@ fn is_coding_tool(tool: &Tool) -> bool {
 }
 
 /// System A's heuristic, by whole words instead of substrings.
-fn complexity(text: &str, split: &Split, all: &Words) -> Complexity {
+fn complexity(text: &str, split: &Split, all: &Words<'_>) -> Complexity {
     let count = count_words(text);
     let has_markers = split.has_fence || all.has_any(words::CODE_MARKERS) || looks_like_code(text);
     let is_hard = has_markers || all.has_any(words::HARD);
@@ -275,7 +273,7 @@ fn needs_of_parts(parts: &[Part], needs: &mut Needs) {
                 Source::Base64 { media_type, .. } if media_type.starts_with("text/") => {}
                 // What stands behind an address or a file's id is a PDF in both dialects.
                 Source::Base64 { .. } | Source::Url { .. } | Source::File { .. } => {
-                    needs.pdf = true
+                    needs.pdf = true;
                 }
                 Source::Parts { parts } => needs_of_parts(parts, needs),
                 Source::Text { .. } => {}

@@ -34,28 +34,29 @@ const NO_LAYER_AFTER: &[&str] = &[
 /// L1 or L2 ("L2 regularization") do not count; the first mention that counts wins.
 pub fn layer_in_message(text: &str) -> Option<Layer> {
     let prose = without_inline_code(&Split::of(text).prose);
-    let words = words_of(&prose);
+    let prose = small(&prose);
+    let words: Vec<&str> = words_of(&prose).collect();
     let layer_at = |at: usize| words.get(at).and_then(|word| word.parse::<Layer>().ok());
     for at in 0..words.len() {
-        if !matches!(words[at].as_str(), "use" | "with" | "on" | "at") {
+        if !matches!(words[at], "use" | "with" | "on" | "at") {
             continue;
         }
-        let before = at.checked_sub(1).map(|before| words[before].as_str());
+        let before = at.checked_sub(1).map(|before| words[before]);
         if matches!(
             before,
             Some("not" | "don't" | "dont" | "never" | "cannot" | "can't" | "without")
         ) {
             continue;
         }
-        let is_spelled_out = words.get(at + 1).is_some_and(|word| word == "layer");
+        let is_spelled_out = words.get(at + 1).is_some_and(|word| *word == "layer");
         let mut place = at + 1 + usize::from(is_spelled_out);
         let Some(layer) = layer_at(place) else { continue };
         while layer_at(place).is_some()
-            || words.get(place).is_some_and(|word| matches!(word.as_str(), "and" | "or"))
+            || words.get(place).is_some_and(|word| matches!(*word, "and" | "or"))
         {
             place += 1;
         }
-        let is_other = words.get(place).is_some_and(|word| NO_LAYER_AFTER.contains(&word.as_str()));
+        let is_other = words.get(place).is_some_and(|word| NO_LAYER_AFTER.contains(word));
         if is_spelled_out || !is_other {
             return Some(layer);
         }
@@ -117,16 +118,19 @@ fn without_inline_code(prose: &str) -> String {
     kept.join(" ` ")
 }
 
-/// The words of a text in small letters: runs of letters and digits; an apostrophe inside a word
-/// belongs to it, an underscore does not.
-pub(crate) fn words_of(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase().replace('\u{2019}', "'");
-    lower
+/// The text in small letters, with plain apostrophes: what words are looked up in.
+pub(crate) fn small(text: &str) -> String {
+    let lower = text.to_lowercase();
+    if lower.contains('\u{2019}') { lower.replace('\u{2019}', "'") } else { lower }
+}
+
+/// The words of a text: runs of letters and digits; an apostrophe inside a word belongs to it, an
+/// underscore does not.
+pub(crate) fn words_of(small: &str) -> impl Iterator<Item = &str> {
+    small
         .split(|letter: char| !letter.is_alphanumeric() && letter != '\'')
         .map(|word| word.trim_matches('\''))
         .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 /// Words a reader would count. Scripts without spaces count two characters as a word.
@@ -152,36 +156,37 @@ pub(crate) fn is_unspaced(letter: char) -> bool {
 
 /// A text made ready for many look-ups of phrases.
 #[derive(Debug)]
-pub(crate) struct Words {
-    words: Vec<String>,
-    known: HashSet<String>,
-    /// The whole text where it has a script without spaces, in which phrases have no boundaries.
-    unspaced: Option<String>,
+pub(crate) struct Words<'a> {
+    text: &'a str,
+    words: Vec<&'a str>,
+    known: HashSet<&'a str>,
+    /// True where it has a script without spaces, in which phrases have no boundaries.
+    has_unspaced: bool,
 }
 
-impl Words {
-    pub(crate) fn of(text: &str) -> Self {
-        let words = words_of(text);
-        let known = words.iter().cloned().collect();
-        let unspaced = text.chars().any(is_unspaced).then(|| text.to_lowercase());
-        Self { words, known, unspaced }
+impl<'a> Words<'a> {
+    /// Reads a text that [`small`] made.
+    pub(crate) fn of(small: &'a str) -> Self {
+        let words: Vec<&str> = words_of(small).collect();
+        let known = words.iter().copied().collect();
+        let has_unspaced = !small.is_ascii() && small.chars().any(is_unspaced);
+        Self { text: small, words, known, has_unspaced }
     }
 
     /// True where the phrase (small letters, one space between words) stands in the text.
     pub(crate) fn has(&self, phrase: &str) -> bool {
-        if phrase.chars().any(is_unspaced) {
-            return self.unspaced.as_ref().is_some_and(|text| text.contains(phrase));
+        if !phrase.is_ascii() && phrase.chars().any(is_unspaced) {
+            return self.has_unspaced && self.text.contains(phrase);
         }
         let Some((first, rest)) = phrase.split_once(' ') else {
             return self.known.contains(phrase);
         };
+        let follows = |at: usize| {
+            let mut have = self.words[at + 1..].iter();
+            rest.split(' ').all(|wanted| have.next().is_some_and(|have| *have == wanted))
+        };
         self.known.contains(first)
-            && self.words.iter().enumerate().any(|(at, word)| {
-                word == first
-                    && rest.split(' ').enumerate().all(|(after, wanted)| {
-                        self.words.get(at + 1 + after).is_some_and(|have| have == wanted)
-                    })
-            })
+            && (0..self.words.len()).any(|at| self.words[at] == first && follows(at))
     }
 
     pub(crate) fn has_any(&self, phrases: &[&str]) -> bool {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
-use gw_core::seam::{ClientStream, Dialect, DialectId};
 use gw_core::Error;
+use gw_core::seam::{ClientStream, Dialect, DialectId};
 use gw_engine::{AnswerBody, Door, Head, Inbound, Whole};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, TE, TRAILER};
 use http::{HeaderMap, HeaderValue};
@@ -30,7 +30,11 @@ pub(crate) struct Manner {
 ///
 /// # Errors
 /// Whatever keeps the call from an answer.
-pub(crate) async fn ask(server: &Arc<Server>, manner: Manner, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn ask(
+    server: &Arc<Server>,
+    manner: Manner,
+    request: Request,
+) -> Result<Response, Refusal> {
     let dialect = Arc::clone(spoken(server, manner.dialect)?);
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     let headers = request.headers().clone();
@@ -80,7 +84,12 @@ pub(crate) fn spoken(server: &Server, id: DialectId) -> Result<&Arc<dyn Dialect>
     server.dialect(id).ok_or_else(|| Error::internal(format!("dialect `{id}` is not built in")))
 }
 
-fn whole_response(dialect: &dyn Dialect, whole: Whole, head: &Head, client: &ClientStream) -> Response {
+fn whole_response(
+    dialect: &dyn Dialect,
+    whole: Whole,
+    head: &Head,
+    client: &ClientStream,
+) -> Response {
     let bytes = match whole.raw {
         Some(raw) if head.is_pass_through => raw,
         _ => dialect.encode_reply(&whole.reply, client),

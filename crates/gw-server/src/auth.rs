@@ -77,8 +77,9 @@ impl Keys {
         match scope {
             Scope::Public => Ok(Caller::default()),
             Scope::Caller if has_key => {
-                Err(Error::new(Kind::Unauthenticated, "the key is not known here")
-                    .with_hint("ask the operator of this gateway for a key, or check it for typing errors"))
+                Err(Error::new(Kind::Unauthenticated, "the key is not known here").with_hint(
+                    "ask the operator of this gateway for a key, or check it for typing errors",
+                ))
             }
             Scope::Caller => Err(Error::new(Kind::Unauthenticated, "a key is needed")
                 .with_hint("send it as `Authorization: Bearer <key>` or `x-api-key: <key>`")),
@@ -88,15 +89,18 @@ impl Keys {
     /// Looks at every key, so that time tells nothing of which one matched.
     fn find(&self, key: &str) -> Option<&Known> {
         let hash = blake3::hash(key.as_bytes());
-        self.known.iter().fold(None, |found, known| if known.hash == hash { Some(known) } else { found })
+        self.known
+            .iter()
+            .fold(None, |found, known| if known.hash == hash { Some(known) } else { found })
     }
 }
 
 fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| {
-        let (scheme, key) = text.trim().split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-    });
+    let bearer =
+        headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| {
+            let (scheme, key) = text.trim().split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+        });
     let named = ["x-api-key", "x-goog-api-key"]
         .into_iter()
         .filter_map(|name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim));

@@ -39,12 +39,16 @@ pub(crate) async fn read(options: &ServerOptions, request: Request) -> Result<By
     match tokio::time::timeout(limit, collect(&mut body, announced, bytes_max)).await {
         Ok(Ok(Some(bytes))) => Ok(bytes),
         Ok(Ok(None)) => Err(too_large(bytes_max, &parts.headers, body).await),
-        Ok(Err(_)) => {
-            Err(Refusal::closing(Error::new(Kind::InvalidRequest, "the body broke off before its end")))
-        }
+        Ok(Err(_)) => Err(Refusal::closing(Error::new(
+            Kind::InvalidRequest,
+            "the body broke off before its end",
+        ))),
         Err(_) => Err(Refusal::closing(Error::new(
             Kind::RequestTimeout,
-            format!("the body did not arrive within {} seconds", options.body_timeout_ms.div_ceil(1_000)),
+            format!(
+                "the body did not arrive within {} seconds",
+                options.body_timeout_ms.div_ceil(1_000)
+            ),
         ))),
     }
 }
@@ -67,7 +71,8 @@ async fn collect(
             // A body that came in one piece, as small ones do, is not copied.
             (None, None) => first = Some(bytes),
             (None, Some(earlier)) => {
-                let wanted = usize::try_from(announced).unwrap_or(0).max(earlier.len() + bytes.len());
+                let wanted =
+                    usize::try_from(announced).unwrap_or(0).max(earlier.len() + bytes.len());
                 let mut joined = BytesMut::with_capacity(wanted);
                 joined.extend_from_slice(&earlier);
                 joined.extend_from_slice(&bytes);
@@ -112,9 +117,12 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
         return Ok(());
     }
     let shown: String = encoding.chars().filter(|c| c.is_ascii_graphic()).take(32).collect();
-    Err(Error::new(Kind::UnsupportedMediaType, format!("bodies encoded as `{shown}` are not understood"))
-        .with_field("Content-Encoding")
-        .with_hint("send the body as it is"))
+    Err(Error::new(
+        Kind::UnsupportedMediaType,
+        format!("bodies encoded as `{shown}` are not understood"),
+    )
+    .with_field("Content-Encoding")
+    .with_hint("send the body as it is"))
 }
 
 /// Lets pass what clients send with JSON in it, `curl -d` without a header included.
@@ -126,13 +134,19 @@ fn check_type(headers: &HeaderMap) -> Result<(), Error> {
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     let is_vague = matches!(
         &essence[..],
-        "" | "text/json" | "text/plain" | "application/x-www-form-urlencoded" | "application/octet-stream"
+        "" | "text/json"
+            | "text/plain"
+            | "application/x-www-form-urlencoded"
+            | "application/octet-stream"
     );
     if is_json || is_vague {
         return Ok(());
     }
     let shown: String = essence.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
-    Err(Error::new(Kind::UnsupportedMediaType, format!("a body of type `{shown}` is not understood"))
-        .with_field("Content-Type")
-        .with_hint("send application/json"))
+    Err(Error::new(
+        Kind::UnsupportedMediaType,
+        format!("a body of type `{shown}` is not understood"),
+    )
+    .with_field("Content-Type")
+    .with_hint("send application/json"))
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use gw_core::limits::CLIENT_ID_BYTES_MAX;
 use gw_core::principal::Principal;
 use gw_core::record::ConversationRef;
-use gw_core::{ConversationId, Error, Kind, Layer};
 use gw_core::task::{Quality, TaskType};
+use gw_core::{ConversationId, Error, Kind, Layer};
 use gw_engine::{CallContext, Door, Recall};
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName};
@@ -25,7 +25,11 @@ const METADATA_ENTRIES_MAX: usize = 16;
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`] naming the header.
-pub(crate) fn read(headers: &HeaderMap, door: Door, caller: &Principal) -> Result<CallContext, Error> {
+pub(crate) fn read(
+    headers: &HeaderMap,
+    door: Door,
+    caller: &Principal,
+) -> Result<CallContext, Error> {
     let mut metadata = metadata(headers)?;
     let session = SESSION.iter().find_map(|name| plain(headers, name));
     if let Some(session) = &session {
@@ -82,7 +86,8 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
 fn metadata(headers: &HeaderMap) -> Result<Map<String, Value>, Error> {
     const NAME: &str = "x-gateway-metadata";
     let Some(text) = text(headers, NAME)? else { return Ok(Map::new()) };
-    let wrong = |message: &str| Error::new(Kind::InvalidRequest, message.to_owned()).with_field(NAME);
+    let wrong =
+        |message: &str| Error::new(Kind::InvalidRequest, message.to_owned()).with_field(NAME);
     let Ok(map) = serde_json::from_str::<Map<String, Value>>(text) else {
         return Err(wrong("`x-gateway-metadata` must be a JSON object"));
     };
@@ -95,7 +100,9 @@ fn metadata(headers: &HeaderMap) -> Result<Map<String, Value>, Error> {
         key.len() <= CLIENT_ID_BYTES_MAX && length <= CLIENT_ID_BYTES_MAX
     };
     if map.len() > METADATA_ENTRIES_MAX || !map.iter().all(|(key, value)| is_small(key, value)) {
-        return Err(wrong("`x-gateway-metadata` holds at most 16 short texts, numbers and booleans"));
+        return Err(wrong(
+            "`x-gateway-metadata` holds at most 16 short texts, numbers and booleans",
+        ));
     }
     Ok(map)
 }

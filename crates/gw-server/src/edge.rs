@@ -24,7 +24,11 @@ use crate::surface::Surface;
 use crate::traffic::Visit;
 
 /// The middleware around every route and around the answer to unknown paths.
-pub(crate) async fn edge(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
+pub(crate) async fn edge(
+    State(server): State<Arc<Server>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()

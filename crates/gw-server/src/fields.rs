@@ -24,7 +24,9 @@ impl Fields {
             Err(_) if body.iter().all(u8::is_ascii_whitespace) => {
                 Err(Error::new(Kind::InvalidJson, "the body is empty where JSON is expected"))
             }
-            Err(error) => Err(Error::new(Kind::InvalidJson, format!("the body is not JSON: {error}"))),
+            Err(error) => {
+                Err(Error::new(Kind::InvalidJson, format!("the body is not JSON: {error}")))
+            }
         }
     }
 
@@ -41,7 +43,10 @@ impl Fields {
         let missing: Vec<&str> = names.iter().filter(is_absent).copied().collect();
         let Some(first) = missing.first() else { return Ok(()) };
         let plural = if missing.len() == 1 { "" } else { "s" };
-        Err(Error::bad_field(*first, format!("missing required field{plural}: {}", missing.join(", "))))
+        Err(Error::bad_field(
+            *first,
+            format!("missing required field{plural}: {}", missing.join(", ")),
+        ))
     }
 
     /// A field as it stands.

@@ -34,17 +34,17 @@ impl Operation {
         object.insert("operationId".to_owned(), json!(id));
         object.insert("tags".to_owned(), json!([tag]));
         object.insert("summary".to_owned(), json!(summary));
-        Self {
-            method,
-            object,
-            parameters: Vec::new(),
-            responses: Map::new(),
-            schemas: Vec::new(),
-        }
+        Self { method, object, parameters: Vec::new(), responses: Map::new(), schemas: Vec::new() }
     }
 
     /// A parameter: `place` is `query`, `path` or `header`.
-    pub(crate) fn parameter(mut self, place: &str, name: &str, about: &str, schema: &Value) -> Self {
+    pub(crate) fn parameter(
+        mut self,
+        place: &str,
+        name: &str,
+        about: &str,
+        schema: &Value,
+    ) -> Self {
         self.parameters.push(json!({
             "name": name, "in": place, "required": place == "path",
             "description": about, "schema": schema,
@@ -56,16 +56,33 @@ impl Operation {
     pub(crate) fn call_headers(self) -> Self {
         let layers = json!({"type": "string", "enum": ["L0", "L1", "L2", "L3"]});
         let id = client_id();
-        self.parameter("header", "x-gateway-conversation-id", "The conversation the call belongs to.", &id)
-            .parameter("header", "x-gateway-quality", "How good the answer has to be.",
-                &json!({"type": "string", "enum": ["normal", "high", "critical"]}))
-            .parameter("header", "x-gateway-layer", "The layer asked for.", &layers)
-            .parameter("header", "x-gateway-max-layer", "The highest layer allowed.", &layers)
-            .parameter("header", "x-gateway-task", "What the call is for.",
-                &json!({"type": "string", "enum": ["general", "code", "debug", "refactor", "test",
-                    "analyze", "reasoning", "create-project"]}))
-            .parameter("header", "x-gateway-budget-zero", "True answers with free models only.",
-                &json!({"type": "string", "enum": ["true", "false"]}))
+        self.parameter(
+            "header",
+            "x-gateway-conversation-id",
+            "The conversation the call belongs to.",
+            &id,
+        )
+        .parameter(
+            "header",
+            "x-gateway-quality",
+            "How good the answer has to be.",
+            &json!({"type": "string", "enum": ["normal", "high", "critical"]}),
+        )
+        .parameter("header", "x-gateway-layer", "The layer asked for.", &layers)
+        .parameter("header", "x-gateway-max-layer", "The highest layer allowed.", &layers)
+        .parameter(
+            "header",
+            "x-gateway-task",
+            "What the call is for.",
+            &json!({"type": "string", "enum": ["general", "code", "debug", "refactor", "test",
+                    "analyze", "reasoning", "create-project"]}),
+        )
+        .parameter(
+            "header",
+            "x-gateway-budget-zero",
+            "True answers with free models only.",
+            &json!({"type": "string", "enum": ["true", "false"]}),
+        )
     }
 
     /// A JSON body of one of our own types.
@@ -145,7 +162,8 @@ impl Operation {
                 }}),
             };
             if !self.responses.contains_key(&status.to_string()) {
-                self = self.answers_as(status, row.doc, "application/json", schema.clone(), example);
+                self =
+                    self.answers_as(status, row.doc, "application/json", schema.clone(), example);
             }
         }
         self

@@ -29,7 +29,11 @@ const ASKED_HEADERS_BYTES_MAX: usize = 2_048;
 ///
 /// # Errors
 /// [`Kind::Forbidden`], naming the host and the setting.
-pub(crate) fn check_host(options: &ServerOptions, uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+pub(crate) fn check_host(
+    options: &ServerOptions,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Error> {
     if !options.is_loopback {
         return Ok(());
     }
@@ -65,7 +69,11 @@ pub(crate) fn check_page(options: &ServerOptions, headers: &HeaderMap) -> Result
         None => "null",
     };
     let own = headers.get(HOST).and_then(|value| value.to_str().ok()).map(host_of);
-    if is_loopback_name(page_host) || page_host == "127.0.0.1" || page_host == "::1" || own == Some(page_host) {
+    if is_loopback_name(page_host)
+        || page_host == "127.0.0.1"
+        || page_host == "::1"
+        || own == Some(page_host)
+    {
         return Ok(());
     }
     let shown: String = origin.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
@@ -115,7 +123,10 @@ fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
 }
 
 fn is_allowed(options: &ServerOptions, origin: &str) -> bool {
-    options.cors_origins.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+    options
+        .cors_origins
+        .iter()
+        .any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
 }
 
 /// The host without its port and brackets.
@@ -124,7 +135,9 @@ fn host_of(authority: &str) -> &str {
         return rest.split(']').next().unwrap_or(rest);
     }
     match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.contains(':') => host,
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.contains(':') => {
+            host
+        }
         _ => authority,
     }
 }

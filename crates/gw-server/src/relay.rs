@@ -38,7 +38,11 @@ struct Relay {
 }
 
 /// The body of a streamed answer.
-pub(crate) fn body(pieces: AnswerStream, encoder: Box<dyn StreamEncoder>, manners: Manners) -> Body {
+pub(crate) fn body(
+    pieces: AnswerStream,
+    encoder: Box<dyn StreamEncoder>,
+    manners: Manners,
+) -> Body {
     let relay = Relay { pieces, encoder, manners, receipt: None, has_ended: false };
     Body::new(StreamBody::new(Box::pin(frames(relay))))
 }

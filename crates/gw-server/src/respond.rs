@@ -31,8 +31,9 @@ pub(crate) fn json(body: impl Into<Body>) -> Response {
 /// # Errors
 /// [`gw_core::Kind::Internal`] for a value that cannot be written as JSON.
 pub(crate) fn json_of<T: serde::Serialize>(value: &T) -> Result<Response, gw_core::Error> {
-    let body = serde_json::to_vec(value)
-        .map_err(|error| gw_core::Error::internal("an answer could not be written").with_source(error))?;
+    let body = serde_json::to_vec(value).map_err(|error| {
+        gw_core::Error::internal("an answer could not be written").with_source(error)
+    })?;
     Ok(json(body))
 }
 
@@ -116,7 +117,8 @@ mod tests {
 
     #[test]
     fn header_texts_are_printable_and_bounded() {
-        let check = |text: &str, expected: &str| assert_eq!(ascii_value(text), expected, "{text:?}");
+        let check =
+            |text: &str, expected: &str| assert_eq!(ascii_value(text), expected, "{text:?}");
         check("L0 is free", "L0 is free");
         check("a\r\nset-cookie: b", "a  set-cookie: b");
         check("größe → klein", "gr??e ? klein");

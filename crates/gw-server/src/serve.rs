@@ -96,7 +96,10 @@ pub async fn serve(
 type Place = tokio::sync::OwnedSemaphorePermit;
 
 /// The next connection, once there is room for it; `None` where the system refused one.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Option<(TcpStream, Place)>> {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<Option<(TcpStream, Place)>> {
     let Ok(place) = Arc::clone(places).acquire_owned().await else { return Ok(None) };
     match listener.accept().await {
         Ok((stream, _)) => {

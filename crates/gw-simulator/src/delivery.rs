@@ -58,7 +58,7 @@ impl Delivery {
         for fault in faults {
             match fault {
                 Fault::Slow(ms) => {
-                    plan.delay = plan.delay.map(|it| it + Duration::from_millis(*ms))
+                    plan.delay = plan.delay.map(|it| it + Duration::from_millis(*ms));
                 }
                 Fault::Never => plan.delay = None,
                 Fault::Pace(ms) => plan.pace = Duration::from_millis(*ms),
@@ -80,7 +80,8 @@ impl Delivery {
             plan.content_length = None;
         }
         if let Some(bytes) = split {
-            plan.frames = plan.frames.iter().flat_map(|frame| pieces(frame, bytes)).collect();
+            // Joined first, so that a piece may hold the end of one event and the start of the next.
+            plan.frames = pieces(&Bytes::from(plan.frames.concat()), bytes).collect();
         }
         plan
     }

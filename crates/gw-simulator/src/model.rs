@@ -99,7 +99,7 @@ impl SimulatedModel {
         };
         let ask = match ask {
             Ok(ask) => ask,
-            Err(refusal) => return refusal,
+            Err(message) => return speech.error(400, &message),
         };
         if !self.takes_any_model && !self.models.contains(&ask.model) {
             return speech.error(404, &format!("the model `{}` does not exist", ask.model));

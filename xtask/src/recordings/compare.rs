@@ -19,7 +19,11 @@ pub(super) struct Side<'a> {
 pub(super) fn compare_replies(what: &str, from: &Side<'_>, to: &Side<'_>, findings: &mut Findings) {
     let mut check = |part: &str, expected: &dyn DebugEq, found: &dyn DebugEq| {
         if !expected.same(found) {
-            findings.fail(difference(&format!("{what}: {part}"), &expected.words(), &found.words()));
+            findings.fail(difference(
+                &format!("{what}: {part}"),
+                &expected.words(),
+                &found.words(),
+            ));
         }
     };
     let is_same_format = from.format == to.format;

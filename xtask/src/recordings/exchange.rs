@@ -7,7 +7,7 @@ use gw_core::{Error, Kind};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::compare::{compare_replies, Side};
+use super::compare::{Side, compare_replies};
 use super::{Findings, difference, requests, shortened, streams};
 
 /// The format of an exchange, by its path; `None` for everything that is not a call of one.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use gw_core::Kind;
 use gw_core::chat::{
-    ChatRequest, Message, Notice, NoticeAction, Part, ResponseFormat, Role, Source, Tool, ToolChoice,
+    ChatRequest, Message, Notice, NoticeAction, Part, ResponseFormat, Role, Source, Tool,
+    ToolChoice,
 };
 use gw_core::seam::{Dialect, DialectId, Edits, Quirks, Target};
 use serde_json::{Value, json};
@@ -36,12 +37,7 @@ pub(super) fn check_round_trip(request: &ChatRequest, target: DialectId, finding
 }
 
 /// Only the model's name may change, and changed back the bytes are what they were.
-pub(super) fn check_pass(
-    dialect: &dyn Dialect,
-    body: &str,
-    model: &str,
-    findings: &mut Findings,
-) {
+pub(super) fn check_pass(dialect: &dyn Dialect, body: &str, model: &str, findings: &mut Findings) {
     let quirks = Quirks::default();
     let pass = |body: &Bytes, model: &str| {
         let target = Target { model, quirks: &quirks, max_output_tokens: None };
@@ -104,7 +100,11 @@ fn compare(
     let kept = without_dropped(from, notices);
     let mut check = |field: &str, expected: Value, found: Value| {
         if expected != found && !is_excused(field, notices) {
-            findings.fail(difference(&format!("the request in {target}: {field}"), &expected, &found));
+            findings.fail(difference(
+                &format!("the request in {target}: {field}"),
+                &expected,
+                &found,
+            ));
         }
     };
     let (a, b) = (&from.sampling, &to.sampling);
@@ -169,9 +169,15 @@ fn without_dropped(request: &ChatRequest, notices: &[Notice]) -> Vec<Message> {
     let mut messages = request.messages.clone();
     for (index, message) in messages.iter_mut().enumerate() {
         let mut place = 0;
-        message.parts.retain(|_| {
+        message.parts.retain_mut(|part| {
             place += 1;
-            !dropped(&format!("messages[{index}].parts[{}]", place - 1))
+            if !dropped(&format!("messages[{index}].parts[{}]", place - 1)) {
+                return true;
+            }
+            // A result itself is never dropped, only what it holds of another format.
+            let Part::ToolResult { parts, .. } = part else { return false };
+            parts.retain(|inner| !matches!(inner, Part::Opaque { .. }));
+            true
         });
         for part in &mut message.parts {
             // Blocks within a tool result are named by their type.
@@ -179,7 +185,7 @@ fn without_dropped(request: &ChatRequest, notices: &[Notice]) -> Vec<Message> {
                 parts.retain(|part| match part {
                     Part::Opaque { value, .. } => {
                         let kind = value["type"].as_str().unwrap_or_default();
-                        !dropped(&format!("messages[{index}].{kind}"))
+                        !dropped(&format!("messages[].{kind}"))
                     }
                     _ => true,
                 });
@@ -268,9 +274,12 @@ fn mapped(items: Vec<Said>, target: DialectId) -> Vec<Said> {
                 out.push(Said::Result(id, is_error, texts));
                 attachments.extend(others);
             }
-            Said::Document(role, source) if source["kind"] == "text" => {
-                let text = source["text"].as_str().unwrap_or_default().trim().to_owned();
-                out.push(Said::Text(role, text));
+            Said::Document(role, source)
+                if source["text"].is_string() && target == DialectId::OpenAiChat =>
+            {
+                let lines = [&source["title"], &source["text"]];
+                let lines: Vec<&str> = lines.into_iter().filter_map(Value::as_str).collect();
+                out.push(Said::Text(role, lines.join("\n\n").trim().to_owned()));
             }
             item => out.push(item),
         }
@@ -311,6 +320,9 @@ fn say(role: Role, part: &Part) -> Option<Said> {
             }
         }
         Part::Image { source, .. } => Said::Image(role, shown_source(source)),
+        Part::Document { source: Source::Text { text }, title, .. } => {
+            Said::Document(role, json!({"title": title, "text": text}))
+        }
         Part::Document { source, .. } => Said::Document(role, shown_source(source)),
         Part::Audio { .. } => Said::Audio,
         Part::Thinking { text, signature } => {

@@ -24,7 +24,7 @@ struct Answered {
 }
 
 /// Runs the command.
-pub(crate) async fn run(args: ChatArgs, talk: &Talk, output: &Output) -> Result<()> {
+pub(crate) async fn run(args: ChatArgs, talk: &Talk, output: Output) -> Result<()> {
     if args.interactive {
         return interactive(&args, talk, output).await;
     }
@@ -104,7 +104,7 @@ fn ask(args: &ChatArgs, turns: Vec<Message>) -> Ask {
 }
 
 /// Asks and prints the words as they come.
-async fn answer(ask: Ask, talk: &Talk, output: &Output, prints: bool) -> Result<Answered> {
+async fn answer(ask: Ask, talk: &Talk, output: Output, prints: bool) -> Result<Answered> {
     let mut told = talk.ask(ask).await?;
     let mut answered =
         Answered { text: String::new(), usage: UsageReport::default(), about: told.about };
@@ -153,7 +153,7 @@ fn stats(answered: &Answered) -> String {
 }
 
 /// A talk at a prompt; each turn hears what was said before.
-async fn interactive(args: &ChatArgs, talk: &Talk, output: &Output) -> Result<()> {
+async fn interactive(args: &ChatArgs, talk: &Talk, output: Output) -> Result<()> {
     let mut turns: Vec<Message> = Vec::new();
     let mut editor = rustyline::DefaultEditor::new().context("the terminal cannot be read")?;
     output.note("/help lists commands, /exit ends.");

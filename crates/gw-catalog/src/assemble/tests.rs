@@ -23,25 +23,44 @@ fn a_model_takes_what_configuration_says() {
         context_window: Some(1000),
         max_output_tokens: Some(10),
         tools: Some(false),
-        prices: Some(ModelPrices { input: price("0.1"), output: price("2"), ..ModelPrices::default() }),
+        prices: Some(ModelPrices {
+            input: price("0.1"),
+            output: price("2"),
+            ..ModelPrices::default()
+        }),
         ..ModelOverride::default()
     };
     let catalog = changed("openai/gpt-4o-mini", change).unwrap();
     let offering = catalog.offering(&"openai".into(), "gpt-4o-mini").unwrap();
-    assert_eq!((offering.layer, offering.context_window, offering.max_output_tokens), (Some(Layer::L3), Some(1000), Some(10)));
+    assert_eq!(
+        (offering.layer, offering.context_window, offering.max_output_tokens),
+        (Some(Layer::L3), Some(1000), Some(10))
+    );
     assert!(!offering.capabilities.tools && !offering.is_free);
     let table = offering.price_at(0).unwrap();
     assert_eq!(table.rate(TokenClass::Input, 0).map(gw_core::Rate::pico_per_unit), Some(100_000));
-    assert_eq!(table.rate(TokenClass::CacheRead, 0), table.rate(TokenClass::Input, 0), "the old cache price is gone");
+    assert_eq!(
+        table.rate(TokenClass::CacheRead, 0),
+        table.rate(TokenClass::Input, 0),
+        "the old cache price is gone"
+    );
 }
 
 #[test]
 fn a_model_nobody_lists_is_added() {
     let change = ModelOverride { layer: Some(Layer::L1), ..ModelOverride::default() };
     let catalog = changed("openai/gpt-99-turbo", change).unwrap();
-    assert_eq!(catalog.layer(Layer::L1, &["openai".into()]).iter().filter(|o| o.name.as_str() == "gpt-99-turbo").count(), 1);
+    assert_eq!(
+        catalog
+            .layer(Layer::L1, &["openai".into()])
+            .iter()
+            .filter(|o| o.name.as_str() == "gpt-99-turbo")
+            .count(),
+        1
+    );
     let local = changed("ollama/llama3:8b", ModelOverride::default()).unwrap();
-    assert!(local.offering(&"ollama".into(), "llama3:8b").unwrap().is_free);
+    let llama = local.offering(&"ollama".into(), "llama3:8b").unwrap();
+    assert!(llama.is_free && llama.layer == Some(Layer::L0), "the router may pick it");
     let deployment = ModelOverride { model: Some("gpt-4o".to_owned()), ..ModelOverride::default() };
     let azure = changed("azure/my-deployment", deployment).unwrap();
     let offering = azure.offering(&"azure".into(), "my-deployment").unwrap();
@@ -52,7 +71,11 @@ fn a_model_nobody_lists_is_added() {
 #[test]
 fn zero_prices_are_free_and_belong_to_l0() {
     let prices = ModelPrices { input: price("0"), output: price("0"), ..ModelPrices::default() };
-    let catalog = changed("openai/gpt-4o", ModelOverride { prices: Some(prices), ..ModelOverride::default() }).unwrap();
+    let catalog = changed(
+        "openai/gpt-4o",
+        ModelOverride { prices: Some(prices), ..ModelOverride::default() },
+    )
+    .unwrap();
     let offering = catalog.offering(&"openai".into(), "gpt-4o").unwrap();
     assert!(offering.is_free && offering.layer == Some(Layer::L0));
 }
@@ -67,9 +90,20 @@ fn a_listed_layer_holds_these_and_no_others_in_order() {
     let catalog = Catalog::build(&options).unwrap();
     let providers: Vec<ProviderId> = ["anthropic", "openai", "openrouter"].map(Into::into).to_vec();
     let ids: Vec<String> = catalog.layer(Layer::L1, &providers).iter().map(|o| o.id()).collect();
-    assert_eq!(ids, ["openrouter/openai/gpt-4o", "anthropic/claude-haiku-4-5", "anthropic/claude-haiku-4-5-20251001", "openrouter/anthropic/claude-haiku-4.5", "openai/brand-new"]);
+    assert_eq!(
+        ids,
+        [
+            "openrouter/openai/gpt-4o",
+            "anthropic/claude-haiku-4-5",
+            "anthropic/claude-haiku-4-5-20251001",
+            "openrouter/anthropic/claude-haiku-4.5",
+            "openai/brand-new"
+        ]
+    );
     assert!(!catalog.layer(Layer::L2, &providers).is_empty());
-    assert!(catalog.layer(Layer::L2, &providers).iter().all(|o| o.id() != "openrouter/openai/gpt-4o"));
+    assert!(
+        catalog.layer(Layer::L2, &providers).iter().all(|o| o.id() != "openrouter/openai/gpt-4o")
+    );
 }
 
 #[test]
@@ -95,7 +129,9 @@ fn a_configured_provider_sells_what_its_catalogue_says() {
 
 #[test]
 fn mistakes_name_their_key() {
-    let field = |options: CatalogOptions| Catalog::build(&options).unwrap_err().field().unwrap_or_default().to_owned();
+    let field = |options: CatalogOptions| {
+        Catalog::build(&options).unwrap_err().field().unwrap_or_default().to_owned()
+    };
     let with_model = |id: &str, change: ModelOverride| CatalogOptions {
         models: vec![(id.to_owned(), change)],
         ..CatalogOptions::default()
@@ -112,15 +148,27 @@ fn mistakes_name_their_key() {
     assert_eq!(field(with_model("nobody/x", ModelOverride::default())), "models.\"nobody/x\"");
     assert_eq!(field(with_model("gpt-4o", ModelOverride::default())), "models.\"gpt-4o\"");
     assert_eq!(
-        field(with_model("openai/gpt-4o", ModelOverride { prices: Some(bad), ..ModelOverride::default() })),
+        field(with_model(
+            "openai/gpt-4o",
+            ModelOverride { prices: Some(bad), ..ModelOverride::default() }
+        )),
         "models.\"openai/gpt-4o\".prices.cache_read"
     );
-    assert_eq!(field(with_model("openai/gpt-4o", ModelOverride { context_window: Some(0), ..ModelOverride::default() })), "models.\"openai/gpt-4o\"");
+    assert_eq!(
+        field(with_model(
+            "openai/gpt-4o",
+            ModelOverride { context_window: Some(0), ..ModelOverride::default() }
+        )),
+        "models.\"openai/gpt-4o\""
+    );
     assert_eq!(field(with_aliases(&[("a", "b"), ("b", "c"), ("c", "a")])), "aliases.a");
     assert_eq!(field(with_aliases(&[("ok", "gpt-4o"), ("self", "self")])), "aliases.self");
     assert_eq!(field(with_aliases(&[("empty", " ")])), "aliases.empty");
     assert_eq!(field(with_layers(&[(Layer::L1, "gpt-4o-minny")])), "layers.L1.models[0]");
-    assert_eq!(field(with_layers(&[(Layer::L1, "openai/gpt-4o"), (Layer::L2, "openai/gpt-4o")])), "layers.L2.models[0]");
+    assert_eq!(
+        field(with_layers(&[(Layer::L1, "openai/gpt-4o"), (Layer::L2, "openai/gpt-4o")])),
+        "layers.L2.models[0]"
+    );
     let error = Catalog::build(&with_layers(&[(Layer::L1, "gpt-4o-minny")])).unwrap_err();
     assert!(error.hint().unwrap_or_default().contains("gpt-4o-mini"), "{error}");
 }

@@ -28,6 +28,11 @@ fn an_unlisted_model_is_priced_by_rule_or_unpriced() {
     assert!(!catalog.or_unlisted(&"nobody".into(), "x").is_free);
     assert!(catalog.or_unlisted(&"ollama".into(), "x").is_free);
     assert!(catalog.or_unlisted(&"openrouter".into(), "a/b:free").is_free);
+    let found =
+        ["llama3:8b", "nomic-embed-text"].map(|name| catalog.or_unlisted(&"ollama".into(), name));
+    let found = found.map(|offering| (*offering).clone()).to_vec();
+    let layer = catalog.with_discovered(found).layer(Layer::L0, &["ollama".into()]);
+    assert_eq!(layer.len(), 1, "an embedding model is no partner for a chat");
 }
 
 #[test]
@@ -40,15 +45,4 @@ fn layers_are_ordered_by_rank_and_hold_enabled_models_of_these_providers_only() 
         assert!(models.iter().all(|offering| offering.provider == openai[0]));
     }
     assert!(catalog.layer(Layer::L1, &[]).is_empty());
-}
-
-#[test]
-#[expect(clippy::print_stdout, reason = "a figure for the release notes")]
-fn it_is_built_in_no_time() {
-    let begun = std::time::Instant::now();
-    let data = Data::embedded();
-    let read = begun.elapsed();
-    let _ = Catalog::build(&CatalogOptions::default()).unwrap();
-    println!("{} offerings read in {read:?}, built in {:?}", data.offerings.len(), begun.elapsed());
-    assert!(begun.elapsed().as_secs() < 5);
 }

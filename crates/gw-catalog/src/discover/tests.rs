@@ -24,7 +24,11 @@ fn free_ones_by_window_at_most_so_many() {
     assert_eq!(names(2), ["d/big-coder:free", "b/numbers"]);
     let found = openrouter_free(&provider, LIST.as_bytes(), 5).unwrap();
     assert!(found.iter().all(|offering| offering.is_free && offering.layer == Some(Layer::L0)));
-    assert!(found[0].capabilities.code && found[1].capabilities.tools && found[1].capabilities.reasoning);
+    assert!(
+        found[0].capabilities.code
+            && found[1].capabilities.tools
+            && found[1].capabilities.reasoning
+    );
     assert_eq!(found[3].context_window, Some(8192));
 }
 
@@ -42,7 +46,8 @@ fn discovered_models_join_a_layer_after_the_ranked_ones() {
     let catalog = Catalog::build(&CatalogOptions::default()).unwrap();
     let before = catalog.layer(Layer::L0, std::slice::from_ref(&provider));
     let found = openrouter_free(&provider, LIST.as_bytes(), 5).unwrap();
-    let after = catalog.with_discovered(found.clone()).layer(Layer::L0, std::slice::from_ref(&provider));
+    let after =
+        catalog.with_discovered(found.clone()).layer(Layer::L0, std::slice::from_ref(&provider));
     assert_eq!(after.len(), before.len() + 4);
     assert_eq!(after[before.len()].name.as_str(), "d/big-coder:free");
     let closed = CatalogOptions { layers: vec![(Layer::L0, vec![])], ..CatalogOptions::default() };

@@ -75,7 +75,9 @@ impl ModelRow {
         let (model, display_name, family) = (next(), next(), next());
         let (released, context, most) = (next(), next(), next());
         let (input, output, flags, efforts) = (next(), next(), next(), next());
-        let words = |text: &str| text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let words = |text: &str| {
+            text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
         Some(Self {
             model: (!model.is_empty()).then(|| model.to_owned())?,
             display_name: display_name.to_owned(),
@@ -209,12 +211,17 @@ fn number_text(number: Option<u64>) -> String {
 }
 
 fn modalities(text: &str) -> Option<Vec<Modality>> {
-    let known = |letter| MODALITIES.iter().find(|(_, known)| *known == letter).map(|(found, _)| *found);
+    let known =
+        |letter| MODALITIES.iter().find(|(_, known)| *known == letter).map(|(found, _)| *found);
     text.chars().map(known).collect()
 }
 
 fn letters(modalities: &[Modality]) -> String {
-    MODALITIES.iter().filter(|(known, _)| modalities.contains(known)).map(|(_, letter)| letter).collect()
+    MODALITIES
+        .iter()
+        .filter(|(known, _)| modalities.contains(known))
+        .map(|(_, letter)| letter)
+        .collect()
 }
 
 /// `f` calls functions, `s` follows schemas, `r` reasons, `y` takes a temperature, `n` refuses it.
@@ -236,8 +243,11 @@ fn abilities(text: &str) -> Option<Capabilities> {
 
 fn ability_letters(capabilities: &Capabilities) -> String {
     let mut text = String::new();
-    let flags =
-        [(capabilities.tools, 'f'), (capabilities.structured_output, 's'), (capabilities.reasoning, 'r')];
+    let flags = [
+        (capabilities.tools, 'f'),
+        (capabilities.structured_output, 's'),
+        (capabilities.reasoning, 'r'),
+    ];
     text.extend(flags.iter().filter(|(has, _)| *has).map(|(_, letter)| *letter));
     text.extend(capabilities.temperature.map(|takes| if takes { 'y' } else { 'n' }));
     if text.is_empty() { "-".to_owned() } else { text }

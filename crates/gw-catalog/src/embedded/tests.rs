@@ -43,7 +43,12 @@ fn what_no_table_lists_has_its_identity_and_a_price_by_rule() {
         assert!(price_text::format(&offering.prices).starts_with(price), "{offering:?}");
         assert_eq!(offering.provider.as_str(), "mine");
     };
-    check("anthropic", "claude-sonnet-4-5-20991231", "claude-sonnet-4-5", "in=3 cr=0.3 cw=3.75 cw1h=6 out=15");
+    check(
+        "anthropic",
+        "claude-sonnet-4-5-20991231",
+        "claude-sonnet-4-5",
+        "in=3 cr=0.3 cw=3.75 cw1h=6 out=15",
+    );
     check("openai", "gpt-4o-mini-2024-07-18", "gpt-4o-mini", "in=0.15 cr=0.075 out=0.6");
     check("azure", "gpt-4o-mini", "gpt-4o-mini", "in=0.15");
     check("groq", "nobody/knows", "knows", "");

@@ -55,7 +55,9 @@ fn distinct_weights_stay_distinct() {
 
 #[test]
 fn odd_names_do_no_harm() {
-    for name in ["", "/", ":", "@", "a", "-20250101", "::::", "日本語", "us.", "-v1", "é-2024-01-01"] {
+    for name in
+        ["", "/", ":", "@", "a", "-20250101", "::::", "日本語", "us.", "-v1", "é-2024-01-01"]
+    {
         let _ = identity("bedrock", name);
         let _ = family(&identity("azure", name));
         let _ = has_snapshot_date(name);
@@ -68,9 +70,13 @@ fn makers_coders_and_dates() {
     assert_eq!(maker("gpt-7"), Some("openai"));
     assert_eq!(maker("gpt-oss-20b"), None);
     assert_eq!(maker("somebody-else"), None);
-    assert!(has_snapshot_date("gpt-4o-2024-08-06") && has_snapshot_date("claude-opus-4-5-20251101"));
+    assert!(
+        has_snapshot_date("gpt-4o-2024-08-06") && has_snapshot_date("claude-opus-4-5-20251101")
+    );
     assert!(!has_snapshot_date("gpt-4-0613") && !has_snapshot_date("llama-3"));
-    assert!(is_coder("qwen3-coder-next") && is_coder("claude-haiku-4-5") && !is_coder("gemma-3-4b-it"));
+    assert!(
+        is_coder("qwen3-coder-next") && is_coder("claude-haiku-4-5") && !is_coder("gemma-3-4b-it")
+    );
 }
 
 proptest::proptest! {

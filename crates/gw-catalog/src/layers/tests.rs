@@ -71,13 +71,20 @@ fn every_preferred_model_stands_in_its_layer_and_leads_it() {
 #[test]
 fn what_is_no_chat_model_stands_in_no_layer() {
     let catalog = Catalog::build(&CatalogOptions::default()).unwrap();
-    for id in ["openai/text-embedding-3-small", "openrouter/openai/gpt-4o:batch", "openrouter/openrouter/auto", "openrouter/openai/whisper-1"] {
+    for id in [
+        "openai/text-embedding-3-small",
+        "openrouter/openai/gpt-4o:batch",
+        "openrouter/openrouter/auto",
+        "openrouter/openai/whisper-1",
+    ] {
         let (provider, name) = id.split_once('/').unwrap();
         let offering = catalog.offering(&provider.into(), name).unwrap();
         assert_eq!(offering.layer, None, "{id}");
     }
     for offering in catalog.offerings().iter().filter(|offering| offering.layer.is_some()) {
-        assert!(is_plain_chat(offering) && (offering.is_free || blended(&offering.prices).is_some()));
+        assert!(
+            is_plain_chat(offering) && (offering.is_free || blended(&offering.prices).is_some())
+        );
         assert_eq!(offering.layer == Some(Layer::L0), offering.is_free, "{}", offering.id());
     }
 }

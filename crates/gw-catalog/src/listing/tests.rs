@@ -7,7 +7,11 @@ use crate::options::{Decimal, ModelOverride, ModelPrices};
 #[test]
 fn a_list_is_filtered_and_ordered() {
     let catalog = Catalog::build(&CatalogOptions::default()).unwrap();
-    let filter = Filter { providers: vec!["openai".into()], text: Some("GPT-4o".to_owned()), ..Filter::default() };
+    let filter = Filter {
+        providers: vec!["openai".into()],
+        text: Some("GPT-4o".to_owned()),
+        ..Filter::default()
+    };
     let rows = list(&catalog, &filter, 0);
     assert!(rows.iter().all(|row| row.id.starts_with("openai/") && row.id.contains("gpt-4o")));
     let mini = rows.iter().find(|row| row.id == "openai/gpt-4o-mini").unwrap();
@@ -23,10 +27,21 @@ fn a_list_is_filtered_and_ordered() {
 #[test]
 fn a_diff_tells_what_an_override_changed() {
     let before = Catalog::build(&CatalogOptions::default()).unwrap();
-    let prices = ModelPrices { input: Some(Decimal("9".to_owned())), output: Some(Decimal("9".to_owned())), ..ModelPrices::default() };
+    let prices = ModelPrices {
+        input: Some(Decimal("9".to_owned())),
+        output: Some(Decimal("9".to_owned())),
+        ..ModelPrices::default()
+    };
     let after = Catalog::build(&CatalogOptions {
         models: vec![
-            ("openai/gpt-4o-mini".to_owned(), ModelOverride { prices: Some(prices), context_window: Some(5), ..ModelOverride::default() }),
+            (
+                "openai/gpt-4o-mini".to_owned(),
+                ModelOverride {
+                    prices: Some(prices),
+                    context_window: Some(5),
+                    ..ModelOverride::default()
+                },
+            ),
             ("openai/new".to_owned(), ModelOverride::default()),
         ],
         ..CatalogOptions::default()

@@ -9,7 +9,8 @@ const MINUTE_MS: i64 = 60_000;
 fn the_newest_price_whose_day_has_come_holds() {
     let prices = parse("in=2; from=2026-09-01 in=3").unwrap();
     let day = day_to_ms("2026-09-01").unwrap();
-    let input = |at_ms| in_force(&prices, at_ms).and_then(|table| table.listed(TokenClass::Input, 0));
+    let input =
+        |at_ms| in_force(&prices, at_ms).and_then(|table| table.listed(TokenClass::Input, 0));
     assert_eq!(input(day - 1), Rate::from_usd_per_million("2"));
     assert_eq!(input(day), Rate::from_usd_per_million("3"));
     let future = parse("from=2026-09-01 in=3").unwrap();
@@ -27,7 +28,9 @@ fn hours_of_the_day_count_in_utc() {
     };
     assert!(!is_dear(29) && is_dear(30) && is_dear(16 * 60 + 29) && !is_dear(16 * 60 + 30));
     let night = parse("in=1; daily=22:00-02:00 in=2").unwrap();
-    let price = |minutes: i64| in_force(&night, day + minutes * MINUTE_MS).unwrap().rate(TokenClass::Input, 0);
+    let price = |minutes: i64| {
+        in_force(&night, day + minutes * MINUTE_MS).unwrap().rate(TokenClass::Input, 0)
+    };
     assert_eq!(price(23 * 60), Rate::from_usd_per_million("2"));
     assert_eq!(price(60), Rate::from_usd_per_million("2"));
     assert_eq!(price(12 * 60), Rate::from_usd_per_million("1"));
@@ -37,7 +40,11 @@ fn hours_of_the_day_count_in_utc() {
 fn a_class_without_a_price_is_charged_as_its_kind() {
     let table = &parse("in=1 cw=1.25 out=4 >1000 out=6").unwrap()[0].table;
     let check = |class, tokens, usd: Option<&str>| {
-        assert_eq!(table.rate(class, tokens), usd.and_then(Rate::from_usd_per_million), "{class:?}");
+        assert_eq!(
+            table.rate(class, tokens),
+            usd.and_then(Rate::from_usd_per_million),
+            "{class:?}"
+        );
     };
     check(TokenClass::CacheRead, 0, Some("1"));
     check(TokenClass::CacheWriteLong, 0, Some("1.25"));

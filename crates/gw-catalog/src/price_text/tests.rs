@@ -9,8 +9,14 @@ fn a_line_reads_as_it_says() {
     let text = "in=3 cr=0.3 cw=3.75 cw1h=6 out=15 >200000 in=6 out=22.5; from=2026-03-13 daily=00:30-16:30 in=3 out=15 search=0.01 req=0.012";
     let prices = parse(text).unwrap();
     assert_eq!(prices.len(), 2);
-    assert_eq!(prices[0].table.listed(TokenClass::Output, 200_000), Rate::from_usd_per_million("15"));
-    assert_eq!(prices[0].table.listed(TokenClass::Output, 200_001), Rate::from_usd_per_million("22.5"));
+    assert_eq!(
+        prices[0].table.listed(TokenClass::Output, 200_000),
+        Rate::from_usd_per_million("15")
+    );
+    assert_eq!(
+        prices[0].table.listed(TokenClass::Output, 200_001),
+        Rate::from_usd_per_million("22.5")
+    );
     assert_eq!(prices[1].from_ms, Some(1_773_360_000_000));
     assert_eq!(prices[1].daily, Some((1_800, 59_400)));
     assert_eq!(prices[1].table.per_request, Rate::from_usd_per_unit("0.012"));

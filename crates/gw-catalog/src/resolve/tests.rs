@@ -47,22 +47,57 @@ fn names_mean_what_the_module_says() {
     // Provider and model.
     check("openai/gpt-4o", &["openrouter", "openai"], "openai/gpt-4o", ProviderAndModel);
     check("openai/gpt-4o", &["openrouter"], "openrouter/openai/gpt-4o", Name);
-    check("openrouter/openai/gpt-4o", &["openrouter", "openai"], "openrouter/openai/gpt-4o", ProviderAndModel);
-    check("anthropic/claude-sonnet-4.5", &["openrouter", "anthropic"], "anthropic/claude-sonnet-4-5", ProviderAndModel);
+    check(
+        "openrouter/openai/gpt-4o",
+        &["openrouter", "openai"],
+        "openrouter/openai/gpt-4o",
+        ProviderAndModel,
+    );
+    check(
+        "anthropic/claude-sonnet-4.5",
+        &["openrouter", "anthropic"],
+        "anthropic/claude-sonnet-4-5",
+        ProviderAndModel,
+    );
     check("my-openai/gpt-4o-mini", &["my-openai"], "my-openai/gpt-4o-mini", ProviderAndModel);
     check("ollama/llama3:8b", &["ollama"], "ollama/llama3:8b", Unlisted);
     check("openai/gpt-99", &["openai", "openrouter"], "openai/gpt-99", Unlisted);
     check("openrouter/new/model:free", &["openrouter"], "openrouter/new/model:free", Unlisted);
-    check("openai/gpt-oss-20b:free", &["openai", "openrouter"], "openrouter/openai/gpt-oss-20b:free", Name);
+    check(
+        "openai/gpt-oss-20b:free",
+        &["openai", "openrouter"],
+        "openrouter/openai/gpt-oss-20b:free",
+        Name,
+    );
     // Exact names, the maker first.
     check("gpt-4o-mini", &["openrouter", "azure", "openai"], "openai/gpt-4o-mini", Name);
-    check("claude-sonnet-4-5", &["perplexity", "vertexai", "anthropic"], "anthropic/claude-sonnet-4-5", Name);
+    check(
+        "claude-sonnet-4-5",
+        &["perplexity", "vertexai", "anthropic"],
+        "anthropic/claude-sonnet-4-5",
+        Name,
+    );
     // Identity.
     check("claude-sonnet-4-5", &["openrouter"], "openrouter/anthropic/claude-sonnet-4.5", Identity);
-    check("claude-sonnet-4-5-20250929", &["openrouter"], "openrouter/anthropic/claude-sonnet-4.5", Identity);
-    check("anthropic/claude-sonnet-4.5", &["bedrock"], "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0", Identity);
+    check(
+        "claude-sonnet-4-5-20250929",
+        &["openrouter"],
+        "openrouter/anthropic/claude-sonnet-4.5",
+        Identity,
+    );
+    check(
+        "anthropic/claude-sonnet-4.5",
+        &["bedrock"],
+        "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
+        Identity,
+    );
     // Newer than the catalogue.
-    check("gpt-4o-mini-2031-01-01", &["openrouter", "openai"], "openai/gpt-4o-mini-2031-01-01", Unlisted);
+    check(
+        "gpt-4o-mini-2031-01-01",
+        &["openrouter", "openai"],
+        "openai/gpt-4o-mini-2031-01-01",
+        Unlisted,
+    );
     check("claude-saga-9", &["anthropic", "openai"], "anthropic/claude-saga-9", Unlisted);
     check("o4-huge", &["openai"], "openai/o4-huge", Unlisted);
 }
@@ -106,6 +141,9 @@ fn nothing_else_is_found() {
 }
 
 proptest::proptest! {
+    // Each miss is compared with every name of the catalogue, which is slow in a debug build.
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+
     #[test]
     fn any_name_has_an_answer(name in ".{0,24}") {
         static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gw_core::seam::DialectId;
+use url::Url;
 
 use super::Resolver;
 use crate::section::defaults::Defaults;
@@ -42,12 +43,7 @@ impl Resolver {
             }
             None => None,
         };
-        let known = match (dialect, url.as_ref().map(|url| url.host_str().unwrap_or_default())) {
-            (DialectId::OpenAiChat, None | Some("api.openai.com")) => Some("openai"),
-            (DialectId::OpenAiChat, Some("openrouter.ai")) => Some("openrouter"),
-            (DialectId::AnthropicMessages, None | Some("api.anthropic.com")) => Some("anthropic"),
-            _ => None,
-        };
+        let known = well_known_at(dialect, url.as_ref().and_then(Url::host_str));
         // A key that the well-known provider has already is another account: both stay.
         let is_free = |id: &&str| {
             providers.get(*id).is_none_or(|other| {
@@ -60,13 +56,8 @@ impl Resolver {
         provider.api_key = Some(api_key.clone());
         provider.dialect.get_or_insert(dialect);
         if provider.base_url.is_none() {
-            provider.base_url = endpoint.url.clone().or_else(|| match (id, dialect) {
-                (DEFAULT_ID, DialectId::OpenAiChat) => Some("https://api.openai.com/v1".to_owned()),
-                (DEFAULT_ID, DialectId::AnthropicMessages) => {
-                    Some("https://api.anthropic.com".to_owned())
-                }
-                _ => None,
-            });
+            let usual = (id == DEFAULT_ID).then(|| usual_address(dialect).to_owned());
+            provider.base_url = endpoint.url.clone().or(usual);
         }
         if id == DEFAULT_ID {
             provider.catalog = provider.catalog.take().or_else(|| known.map(str::to_owned));
@@ -81,5 +72,23 @@ impl Resolver {
             defaults.provider = Some(id.to_owned());
             self.derive_source("defaults.provider", "endpoint.api_key");
         }
+    }
+}
+
+/// The provider whose address this is; without an address, the format's own.
+fn well_known_at(dialect: DialectId, host: Option<&str>) -> Option<&'static str> {
+    match (dialect, host) {
+        (DialectId::OpenAiChat, None | Some("api.openai.com")) => Some("openai"),
+        (DialectId::OpenAiChat, Some("openrouter.ai")) => Some("openrouter"),
+        (DialectId::AnthropicMessages, None | Some("api.anthropic.com")) => Some("anthropic"),
+        _ => None,
+    }
+}
+
+/// System B's default for `API_ENDPOINT`.
+fn usual_address(dialect: DialectId) -> &'static str {
+    match dialect {
+        DialectId::OpenAiChat => "https://api.openai.com/v1",
+        DialectId::AnthropicMessages => "https://api.anthropic.com",
     }
 }

@@ -15,7 +15,11 @@ use crate::suggest;
 use crate::well_known::{WELL_KNOWN, well_known};
 
 impl Resolver {
-    pub(super) fn check_models(&mut self, models: &[Model], providers: &BTreeMap<String, Provider>) {
+    pub(super) fn check_models(
+        &mut self,
+        models: &[Model],
+        providers: &BTreeMap<String, Provider>,
+    ) {
         for (at, model) in models.iter().enumerate() {
             let key = format!("models[{at}].id");
             let Some((provider, name)) = model.id.split_once('/') else {
@@ -62,9 +66,12 @@ impl Resolver {
     }
 
     /// Follows aliases of aliases to their end.
-    pub(super) fn aliases(&mut self, aliases: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    pub(super) fn aliases(
+        &mut self,
+        aliases: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
         let mut ends = BTreeMap::new();
-        for (name, target) in &aliases {
+        for (name, target) in aliases {
             let key = join("aliases", name);
             if is_reserved(name) {
                 let message = format!("{key} has a meaning of its own");
@@ -72,7 +79,11 @@ impl Resolver {
                 continue;
             }
             if target.trim().is_empty() {
-                self.problem(&key, format!("{key} is empty"), "name a model, such as openai/gpt-4o");
+                self.problem(
+                    &key,
+                    format!("{key} is empty"),
+                    "name a model, such as openai/gpt-4o",
+                );
                 continue;
             }
             let mut end = target;
@@ -95,7 +106,8 @@ impl Resolver {
 
     pub(super) fn check_layers(&mut self, layers: &Layers, routing: &Routing) {
         let bands = &layers.bands;
-        if let (Some(l1), Some(l2)) = (bands.l1_below_usd_per_million, bands.l2_below_usd_per_million)
+        if let (Some(l1), Some(l2)) =
+            (bands.l1_below_usd_per_million, bands.l2_below_usd_per_million)
             && l1 >= l2
         {
             self.problem(

@@ -19,8 +19,13 @@ use crate::well_known::{WELL_KNOWN, WellKnown, env_word, well_known};
 const OLLAMA_MODEL: &str = "llama3:8b";
 
 /// Variables that describe a provider without asking for it.
-const DESCRIBING: &[&str] =
-    &["OSS_MODEL_ENDPOINT", "OSS_MODEL_NAME", "OLLAMA_HOST", "OPENAI_ORGANIZATION", "OPENAI_ORG_ID"];
+const DESCRIBING: &[&str] = &[
+    "OSS_MODEL_ENDPOINT",
+    "OSS_MODEL_NAME",
+    "OLLAMA_HOST",
+    "OPENAI_ORGANIZATION",
+    "OPENAI_ORG_ID",
+];
 
 impl Resolver {
     pub(super) fn providers(
@@ -100,19 +105,25 @@ impl Resolver {
     ) -> bool {
         let has_credentials = !api_keys.is_empty() || raw.headers.keys().any(|name| is_auth(name));
         let needs_url = raw.base_url.is_none() && known.is_none_or(|known| known.needs_base_url);
-        let needs_key =
-            known.is_some_and(|known| known.needs_key && raw.base_url.is_none()) && !has_credentials;
+        let needs_key = known.is_some_and(|known| known.needs_key && raw.base_url.is_none())
+            && !has_credentials;
         let word = env_word(id);
         if raw.enabled == Some(false) {
             return false;
         }
         if raw.enabled == Some(true) || known.is_none() {
             if needs_url {
-                let (key, fix) = (join(path, "base_url"), format!("set {path}.base_url{}", env_hint(known, &word, "BASE_URL")));
+                let (key, fix) = (
+                    join(path, "base_url"),
+                    format!("set {path}.base_url{}", env_hint(known, &word, "BASE_URL")),
+                );
                 self.problem(&key, format!("{path} is on and has no base_url"), &fix);
             }
             if needs_key {
-                let (key, fix) = (join(path, "api_key"), format!("set {path}.api_key{}", env_hint(known, &word, "API_KEY")));
+                let (key, fix) = (
+                    join(path, "api_key"),
+                    format!("set {path}.api_key{}", env_hint(known, &word, "API_KEY")),
+                );
                 self.problem(&key, format!("{path} is on and has no api_key"), &fix);
             }
             return true;
@@ -120,7 +131,10 @@ impl Resolver {
         let is_cloud = known.is_some_and(|known| known.needs_key);
         let is_wanted = if is_cloud { has_credentials } else { self.is_asked_for(path) };
         if is_wanted && needs_url {
-            self.warning(path, format!("{path} has no base_url, so it is off; set {word}_BASE_URL"));
+            self.warning(
+                path,
+                format!("{path} has no base_url, so it is off; set {word}_BASE_URL"),
+            );
             return false;
         }
         if !is_wanted && matches!(self.sources.get(path), Some(Source::File { .. })) {
@@ -207,7 +221,7 @@ fn is_auth(header: &str) -> bool {
 fn is_id(id: &str) -> bool {
     id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && id.len() <= 64
-        && id.chars().all(|c| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
-        })
+        && id
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.'))
 }

@@ -89,7 +89,11 @@ impl Resolver {
             }
             let earlier = &keys[..at];
             if earlier.iter().any(|other| other.key.expose_secret() == text) {
-                self.problem(&path, format!("{path} is the same as another key"), "give each its own");
+                self.problem(
+                    &path,
+                    format!("{path} is the same as another key"),
+                    "give each its own",
+                );
             }
             if earlier.iter().any(|other| other.id == keys[at].id) {
                 let path = path.replace("].key", "].id");

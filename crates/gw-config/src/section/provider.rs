@@ -31,10 +31,10 @@ pub struct RawProvider {
     /// Headers for every call, besides those of the dialect.
     #[schemars(extend("x-example" = { "x-team": "search" }))]
     pub headers: BTreeMap<String, Secret>,
-    /// Only these models may be used; `*` at the end stands for anything. Empty allows all.
+    /// Only these models may be used; `*` at either end stands for anything. Empty allows all.
     #[schemars(extend("x-example" = ["llama-*"]))]
     pub models_allow: Vec<String>,
-    /// These models may not be used; `*` at the end stands for anything.
+    /// These models may not be used; `*` at either end stands for anything.
     #[schemars(extend("x-example" = ["*-preview"]))]
     pub models_deny: Vec<String>,
     /// The model to use when this provider is asked without naming one.

@@ -71,9 +71,6 @@ pub struct Store {
     pub busy_timeout_ms: u64,
 }
 
-fn path_or_memory<S: Serializer>(
-    path: &Option<PathBuf>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn path_or_memory<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_deref().unwrap_or(Path::new(MEMORY)).serialize(serializer)
 }

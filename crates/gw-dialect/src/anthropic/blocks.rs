@@ -63,10 +63,9 @@ pub(super) fn read_block(block: &Node<'_>) -> Result<Part> {
         "tool_use" => Part::ToolCall {
             id: block.require_text("id")?,
             name: block.require_text("name")?,
-            arguments: block.get("input").map_or_else(
-                || "{}".to_owned(),
-                |input| read_arguments(input.value()),
-            ),
+            arguments: block
+                .get("input")
+                .map_or_else(|| "{}".to_owned(), |input| read_arguments(input.value())),
             cache,
         },
         "tool_result" => Part::ToolResult {
@@ -156,7 +155,8 @@ pub(super) fn write_text(text: &str, citations: &[Value]) -> Value {
     let mut block = Map::new();
     block.insert("type".to_owned(), Value::from("text"));
     block.insert("text".to_owned(), Value::from(text));
-    let own: Vec<Value> = citations.iter().filter(|value| is_own_citation(value)).cloned().collect();
+    let own: Vec<Value> =
+        citations.iter().filter(|value| is_own_citation(value)).cloned().collect();
     if !own.is_empty() {
         block.insert("citations".to_owned(), Value::Array(own));
     }

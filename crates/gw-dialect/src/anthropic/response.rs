@@ -102,16 +102,18 @@ pub(super) fn message(
     stop: (Value, Value),
     usage: Map<String, Value>,
 ) -> Value {
-    json!({
-        "id": id,
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": content,
-        "stop_reason": stop.0,
-        "stop_sequence": stop.1,
-        "usage": usage,
-    })
+    let (reason, sequence) = stop;
+    let members = [
+        ("id", Value::from(id)),
+        ("type", Value::from("message")),
+        ("role", Value::from("assistant")),
+        ("model", Value::from(model)),
+        ("content", Value::Array(content)),
+        ("stop_reason", reason),
+        ("stop_sequence", sequence),
+        ("usage", Value::Object(usage)),
+    ];
+    members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// Writes an answer. Only the first choice: this format has no others.

@@ -315,6 +315,3 @@ fn check_is_sse(raw: &Bytes) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests;

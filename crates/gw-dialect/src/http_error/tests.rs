@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::{Words, http_date_s, refusal, retry_after_ms};
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-    let pairs = pairs.iter().map(|(name, value)| {
-        (HeaderName::from_static(name), HeaderValue::from_static(value))
-    });
+    let pairs = pairs
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
     pairs.collect()
 }
 

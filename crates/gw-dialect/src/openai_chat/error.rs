@@ -54,8 +54,13 @@ fn judge(status: u16, headers: &HeaderMap, answer: &Map<String, Value>, body: By
     let kind = facts.kind(effective);
     let kind = kind.or_else(|| (effective != 0).then(|| http_error::kind_of_status(effective)));
     let words = Words { message: facts.message, kind };
-    let mut error =
-        http_error::refusal(DialectId::OpenAiChat, status, headers, &shareable(answer, body), words);
+    let mut error = http_error::refusal(
+        DialectId::OpenAiChat,
+        status,
+        headers,
+        &shareable(answer, body),
+        words,
+    );
     if let Some(param) = facts.param {
         error = error.with_field(param);
     }
@@ -177,11 +182,15 @@ const BILLING_WORDS: &[&str] = &[
     "insufficient funds",
     "out of credits",
     "have any credits",
-    "exceeded your current quota",
 ];
-const FILTER_LABELS: &[&str] =
-    &["content_filter", "content_policy_violation", "responsibleaipolicyviolation", "image_content_policy_violation"];
-const FILTER_WORDS: &[&str] = &["content management policy", "content policy", "usage policy"];
+const FILTER_LABELS: &[&str] = &[
+    "content_filter",
+    "content_policy_violation",
+    "responsibleaipolicyviolation",
+    "image_content_policy_violation",
+];
+const FILTER_WORDS: &[&str] =
+    &["content management policy", "content policy", "our usage policy", "safety system"];
 const MODEL_LABELS: &[&str] =
     &["model_not_found", "unknown_model", "invalid_model", "deploymentnotfound", "model_not_exist"];
 const MODEL_WORDS: &[&str] = &[
@@ -203,7 +212,8 @@ fn message_of(answer: &Map<String, Value>, error: &Map<String, Value>) -> String
         let told = inner.map(|inner| message_of(inner, object(inner, "error").unwrap_or(inner)));
         return shorten(told.filter(|told| !told.is_empty()).as_deref().unwrap_or(raw));
     }
-    let detail = answer.get("detail").or_else(|| error.get("message").and_then(|m| m.get("detail")));
+    let detail =
+        answer.get("detail").or_else(|| error.get("message").and_then(|m| m.get("detail")));
     let found = words(error, "message")
         .or_else(|| words(answer, "error"))
         .or_else(|| words(answer, "message"))

@@ -40,11 +40,8 @@ pub(super) fn thoughts(message: &Map<String, Value>) -> Vec<Thought> {
         return details;
     }
     let plain = words(message, "reasoning_content").or_else(|| words(message, "reasoning"));
-    let plain = plain.map(|text| Thought::Clear {
-        text: text.to_owned(),
-        signature: None,
-        index: None,
-    });
+    let plain =
+        plain.map(|text| Thought::Clear { text: text.to_owned(), signature: None, index: None });
     plain.into_iter().chain(details).collect()
 }
 
@@ -149,10 +146,11 @@ pub(super) fn clear_detail(text: &str, signature: Option<&str>, index: u64) -> V
 /// A `reasoning.encrypted` entry.
 pub(super) fn sealed_detail(data: &str, index: u64) -> Value {
     let kept = data.starts_with('{').then(|| serde_json::from_str::<Value>(data).ok()).flatten();
-    let kept = kept.filter(|kept| kept["type"] == "reasoning.encrypted" && kept["data"].is_string());
-    let mut detail = kept.unwrap_or_else(|| {
-        json!({ "type": "reasoning.encrypted", "data": data, "format": ANTHROPIC_FORMAT })
-    });
+    let kept =
+        kept.filter(|kept| kept["type"] == "reasoning.encrypted" && kept["data"].is_string());
+    let mut detail = kept.unwrap_or_else(
+        || json!({ "type": "reasoning.encrypted", "data": data, "format": ANTHROPIC_FORMAT }),
+    );
     detail["index"] = json!(index);
     detail
 }

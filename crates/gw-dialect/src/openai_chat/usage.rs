@@ -55,13 +55,15 @@ impl Counts {
 
     fn reasoning_is_apart(&self) -> bool {
         let rest = self.unaccounted();
-        let explained = rest == self.reasoning || rest == self.reasoning.saturating_add(self.audio_in);
+        let explained =
+            rest == self.reasoning || rest == self.reasoning.saturating_add(self.audio_in);
         self.reasoning > self.completion || self.reasoning > 0 && explained
     }
 
     fn audio_is_apart(&self) -> bool {
         let rest = self.unaccounted();
-        let explained = rest == self.audio_in || rest == self.audio_in.saturating_add(self.reasoning);
+        let explained =
+            rest == self.audio_in || rest == self.audio_in.saturating_add(self.reasoning);
         self.audio_in > 0 && explained
     }
 }
@@ -160,9 +162,9 @@ fn decode_cost(usage: &Map<String, Value>) -> Option<Money> {
         _ => {
             let ticks = usage.get("cost_in_usd_ticks").and_then(Value::as_i64);
             // Resellers of Grok leave the field at zero: that says nothing about their price.
-            ticks.filter(|ticks| *ticks > 0).map(|ticks| {
-                Money::from_pico(ticks.saturating_mul(PICO_PER_TICK))
-            })
+            ticks
+                .filter(|ticks| *ticks > 0)
+                .map(|ticks| Money::from_pico(ticks.saturating_mul(PICO_PER_TICK)))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Lenient looks into a provider's JSON: what is missing, null or of another type reads as absent.
 //!
-//! For answers only. Requests are read strictly, with paths, by [`super::fields`].
+//! For answers only. Requests are read strictly, with paths, by [`crate::json`].
 
 use serde_json::{Map, Value};
 

@@ -22,8 +22,18 @@ fn openai_bases_join_however_they_are_written() {
         joins(OpenAiChat, base, "/chat/completions", wanted);
         joins(OpenAiChat, base, "/models", "https://api.openai.com/v1/models");
     }
-    joins(OpenAiChat, "http://localhost:11434", "/chat/completions", "http://localhost:11434/v1/chat/completions");
-    joins(OpenAiChat, "http://localhost:11434/v1", "/v1/models", "http://localhost:11434/v1/models");
+    joins(
+        OpenAiChat,
+        "http://localhost:11434",
+        "/chat/completions",
+        "http://localhost:11434/v1/chat/completions",
+    );
+    joins(
+        OpenAiChat,
+        "http://localhost:11434/v1",
+        "/v1/models",
+        "http://localhost:11434/v1/models",
+    );
     joins(
         OpenAiChat,
         "https://openrouter.ai/api/v1",
@@ -106,9 +116,24 @@ fn hosts_without_scheme_or_port_are_completed() {
 #[test]
 fn the_embedded_file_reads_and_is_consistent() {
     let wanted = [
-        "openai", "anthropic", "openrouter", "ollama", "deepseek", "mistral", "xai", "groq",
-        "cerebras", "perplexity", "together", "fireworks", "huggingface", "azure", "gpustack",
-        "vllm", "llamacpp", "lmstudio",
+        "openai",
+        "anthropic",
+        "openrouter",
+        "ollama",
+        "deepseek",
+        "mistral",
+        "xai",
+        "groq",
+        "cerebras",
+        "perplexity",
+        "together",
+        "fireworks",
+        "huggingface",
+        "azure",
+        "gpustack",
+        "vllm",
+        "llamacpp",
+        "lmstudio",
     ];
     let ids: Vec<&str> = specs().iter().map(|spec| spec.id.as_str()).collect();
     assert_eq!(ids, wanted);

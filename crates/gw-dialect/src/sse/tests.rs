@@ -1,6 +1,6 @@
 use gw_core::limits::STREAM_EVENT_BYTES_MAX;
 use gw_core::{Kind, Result};
-use proptest::prelude::{any, prop_assert_eq, prop_oneof, proptest, Just, Strategy};
+use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
 use super::{SseFrame, SseFramer};
 

@@ -21,7 +21,8 @@ fn usd(text: &str) -> Option<Money> {
     Money::from_usd_decimal(text)
 }
 
-const ALL: &str = "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 out=15 think=20 aout=30 search=0.01 req=0.005";
+const ALL: &str =
+    "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 out=15 think=20 aout=30 search=0.01 req=0.005";
 
 #[test]
 fn each_class_is_charged_once_at_its_rate() {
@@ -37,9 +38,17 @@ fn each_class_is_charged_once_at_its_rate() {
         output_audio: 700,
         web_search: 2,
     };
-    let micro = 3_000_000 + 10 * 300_000 + 100 * 3_750_000 + 1_000 * 6_000_000 + 10_000 * 10_000_000
-        + 100_000 * 1_000_000 + 7 * 15_000_000 + 70 * 20_000_000 + 700 * 30_000_000
-        + 2 * 10_000_000_000 + 5_000_000_000_i64;
+    let micro = 3_000_000
+        + 10 * 300_000
+        + 100 * 3_750_000
+        + 1_000 * 6_000_000
+        + 10_000 * 10_000_000
+        + 100_000 * 1_000_000
+        + 7 * 15_000_000
+        + 70 * 20_000_000
+        + 700 * 30_000_000
+        + 2 * 10_000_000_000
+        + 5_000_000_000_i64;
     assert_eq!(cost(&offering(ALL), &report(usage), 0).amount(), Some(Money::from_pico(micro)));
 }
 
@@ -48,7 +57,10 @@ fn the_golden_price_of_system_a() {
     let usage = Usage { input: 1000, output: 1000, ..Usage::default() };
     let catalog = Catalog::build(&CatalogOptions::default()).unwrap();
     let found = price(&catalog, &"openai".into(), "gpt-4o-mini", &report(usage), 0);
-    assert_eq!(found, Cost::Priced { amount: usd("0.00075").unwrap(), source: CostSource::Catalogue });
+    assert_eq!(
+        found,
+        Cost::Priced { amount: usd("0.00075").unwrap(), source: CostSource::Catalogue }
+    );
 }
 
 #[test]
@@ -83,10 +95,16 @@ fn free_costs_nothing_and_estimates_say_so() {
     let mut free = offering("");
     free.is_free = true;
     let usage = report(Usage { input: 5, ..Usage::default() });
-    assert_eq!(cost(&free, &usage, 0), Cost::Priced { amount: Money::ZERO, source: CostSource::Catalogue });
+    assert_eq!(
+        cost(&free, &usage, 0),
+        Cost::Priced { amount: Money::ZERO, source: CostSource::Catalogue }
+    );
     assert_eq!(worst_case(&free, 10, 10, 0), Some(Money::ZERO));
     let guess = UsageReport { is_estimate: true, ..usage };
-    assert!(matches!(cost(&offering("in=1"), &guess, 0), Cost::Priced { source: CostSource::Estimated, .. }));
+    assert!(matches!(
+        cost(&offering("in=1"), &guess, 0),
+        Cost::Priced { source: CostSource::Estimated, .. }
+    ));
 }
 
 #[test]
@@ -99,7 +117,11 @@ fn days_hours_and_tiers_decide() {
     assert_eq!(worst_case(&dated, 1_000_000, 0, day - 1), usd("1"));
     let nightly = offering("in=1 out=1; daily=00:30-16:30 in=3 out=3");
     assert_eq!(cost(&nightly, &one, day).amount(), usd("1"));
-    assert_eq!(worst_case(&nightly, 1_000_000, 0, day), usd("3"), "the hour may turn while it runs");
+    assert_eq!(
+        worst_case(&nightly, 1_000_000, 0, day),
+        usd("3"),
+        "the hour may turn while it runs"
+    );
     let tiered = offering("in=3 cr=0.3 out=15 >200000 in=6 cr=0.6 out=22.5");
     let at = |input, cache_read| {
         let usage = Usage { input, cache_read, output: 10, ..Usage::default() };
@@ -118,8 +140,17 @@ fn the_worst_case_needs_prices_for_what_may_happen() {
 }
 
 fn tokens(parts: [u32; 6]) -> Usage {
-    let [input, cache_read, cache_write, cache_write_long, output, reasoning] = parts.map(u64::from);
-    Usage { input, cache_read, cache_write, cache_write_long, output, reasoning, ..Usage::default() }
+    let [input, cache_read, cache_write, cache_write_long, output, reasoning] =
+        parts.map(u64::from);
+    Usage {
+        input,
+        cache_read,
+        cache_write,
+        cache_write_long,
+        output,
+        reasoning,
+        ..Usage::default()
+    }
 }
 
 proptest! {

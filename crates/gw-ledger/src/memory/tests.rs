@@ -44,7 +44,10 @@ async fn a_reservation_holds_settles_and_releases() {
     first.settle(Money::from_pico(130), 9);
     drop(second);
     let totals = budgets.totals();
-    assert_eq!((totals.reserved, totals.spent, totals.tokens), (Money::ZERO, Money::from_pico(130), 9));
+    assert_eq!(
+        (totals.reserved, totals.spent, totals.tokens),
+        (Money::ZERO, Money::from_pico(130), 9)
+    );
     assert_eq!((totals.open, totals.settled, totals.released), (0, 1, 1));
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::{any, prop_assert, proptest};
 use serde_json::json;
 
 use super::{Features, Need, words};
+use crate::prose::{Words, small};
 
 fn of(text: &str) -> Features {
     Features::of(&ChatRequest {
@@ -171,8 +172,7 @@ fn long_texts_are_read_at_both_ends() {
     assert!(of(&format!("check the password\n{filling}")).is_sensitive);
     assert_eq!(of(&format!("{filling}\nplease refactor this")).task, TaskType::Refactor);
     assert!(!of(&format!("{filling} password {filling}")).is_sensitive);
-    let parts =
-        vec![Part::text("refactor"), Part::text(filling.clone()), Part::text("the password")];
+    let parts = vec![Part::text("refactor"), Part::text(filling), Part::text("the password")];
     let features = of_parts(parts);
     assert!(features.is_sensitive && features.task == TaskType::Refactor);
 }
@@ -231,16 +231,25 @@ fn needs_are_found_wherever_they_stand() {
 
 #[test]
 fn sizes_stand_on_both_sides_of_the_truth() {
-    // Tokens that o200k_base makes of these, counted once.
-    for (text, real) in [
-        ("The quick brown fox jumps over the lazy dog. ".repeat(40), 401),
-        ("for i in range(10):\n    print(i)\n".repeat(40), 480),
-        ("1234567890 ".repeat(40), 200),
+    // What the tokenizers cl100k_base and o200k_base make of these, the larger figure.
+    for (text, times, real) in [
+        ("The quick brown fox jumps over the lazy dog. ", 40, 401),
+        ("for i in range(10):\n    print(i)\n", 40, 440),
+        ("1234567890 ", 40, 200),
+        ("<div class=\"a b\"><p>Hi</p></div>\n", 100, 1_400),
+        ("Все люди рождаются свободными и равными в своем достоинстве и правах. ", 20, 701),
+        (
+            "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。",
+            20,
+            1_000,
+        ),
+        ("มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิ ", 20, 1_320),
+        ("😀🚀👩\u{200d}💻🇩🇪", 40, 720),
     ] {
-        let features = of(&text);
-        assert!(features.input_tokens >= real, "{} < {real}", features.input_tokens);
-        assert!(features.input_tokens <= real * 5, "{} is far off", features.input_tokens);
-        assert!(features.likely_input_tokens <= features.input_tokens);
+        let features = of(&text.repeat(times));
+        let (likely, most) = (features.likely_input_tokens, features.input_tokens);
+        assert!((real..=real * 3).contains(&most), "{text}: {most} for {real}");
+        assert!((real / 2..=real * 2).contains(&likely), "{text}: {likely} for {real}");
     }
     let pdf = |bytes: usize| {
         of_parts(vec![Part::Document {
@@ -273,7 +282,7 @@ fn the_word_lists_are_written_as_they_are_looked_up() {
     let lists =
         words::TASKS.iter().map(|(_, _, list)| *list).chain([words::HARD, words::SENSITIVE]);
     for phrase in lists.flatten() {
-        assert!(crate::prose::Words::of(phrase).has(phrase), "{phrase:?} can never be found");
+        assert!(Words::of(&small(phrase)).has(phrase), "{phrase:?} can never be found");
     }
 }
 

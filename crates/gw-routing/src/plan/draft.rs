@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use gw_catalog::Offering;
-use gw_core::Layer;
 use gw_core::limits::{ATTEMPTS_MAX, PLAN_CONSIDERED_MAX};
 use gw_core::task::{Complexity, Quality};
+use gw_core::{Layer, ProviderId};
 
 use crate::plan::screen::{Bounds, Screen, Verdict, standing};
 use crate::plan::{Candidate, Considered, Health, Plan};
@@ -85,7 +85,8 @@ impl<'a> Draft<'a> {
     /// Adds an offering that was asked for by name: what it can do is between caller and provider.
     pub(super) fn offer_named(&mut self, offering: &Arc<Offering>, bounds: Bounds) -> bool {
         let verdict = self.screen.permits(offering, bounds);
-        self.take(offering, Why::Named, verdict)
+        let why = if self.picks.is_empty() { Why::Named } else { Why::SameModel };
+        self.take(offering, why, verdict)
     }
 
     /// Notes why something is passed over; a later verdict replaces an earlier one.
@@ -106,6 +107,19 @@ impl<'a> Draft<'a> {
         self.picks.iter().any(|pick| {
             pick.offering.provider == offering.provider && pick.offering.name == offering.name
         })
+    }
+
+    /// True where this provider's offering of the same model is there: a dated snapshot of it
+    /// fails when it fails.
+    pub(super) fn holds_twin(&self, offering: &Offering) -> bool {
+        self.picks.iter().any(|pick| {
+            pick.offering.provider == offering.provider && pick.offering.model == offering.model
+        })
+    }
+
+    /// True where a model of this provider is there.
+    pub(super) fn holds_provider(&self, provider: &ProviderId) -> bool {
+        self.picks.iter().any(|pick| pick.offering.provider == *provider)
     }
 
     /// Most candidates of this plan.
@@ -187,7 +201,10 @@ fn choice(first: &Pick) -> String {
         return format!("{}; every breaker is open, this one closes first", first.why);
     }
     match &first.why {
-        Why::Listed { setting, .. } => format!("first of {setting} that is healthy"),
+        Why::Listed { setting, entry: 1 } => format!("first of {setting} that is healthy"),
+        Why::Listed { setting, entry } => {
+            format!("entry {entry} of {setting} is the first that may and can answer")
+        }
         Why::Ranked(layer) | Why::Peer(layer) => format!("best ranked of {layer} that is healthy"),
         Why::Named => "asked for by name".to_owned(),
         other => format!("those before it rest; {other}"),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gw_catalog::Offering;
+use gw_catalog::identity::maker;
 use gw_core::{Error, Kind, Layer};
 
 use crate::features::Need;
@@ -31,7 +32,10 @@ pub(super) fn unknown_model(name: &str, nearest: &[String], snapshot: &Snapshot<
     }
     let error = Error::new(Kind::ModelNotFound, format!("no configured provider offers `{name}`"))
         .with_field("model");
-    if let Some(offering) = known.first() {
+    let makers_own = known
+        .iter()
+        .find(|offering| maker(offering.model.as_str()) == Some(offering.provider.as_str()));
+    if let Some(offering) = makers_own.or(known.first()) {
         return error.with_hint(format!(
             "`{}` offers it, but is not configured here: give it a key.",
             offering.provider

@@ -7,6 +7,7 @@ use gw_core::task::TaskType;
 use gw_core::{Layer, ProviderId, Result};
 
 use crate::asked::ModelField;
+use crate::layers::next_layer;
 use crate::options::TaskModels;
 use crate::plan::draft::{Draft, Why, Words};
 use crate::plan::scope::{Mode, Scope};
@@ -47,13 +48,17 @@ pub(super) fn plan(
         Some(failing) => stand_in::for_routed(&mut draft, &failing),
         None => Vec::new(),
     };
-    let kept = stand_ins.len().min(PLACES_FOR_STAND_INS);
+    let may_climb = scope.may_climb() && snapshot.options.enable_auto_escalate;
+    let kept = stand_ins.len().min(PLACES_FOR_STAND_INS) + usize::from(may_climb);
     let places = draft.room().saturating_sub(kept).max(2);
     offer_pool(&mut draft, choice.layer, places);
     stand_in::offer(&mut draft, stand_ins, scope.stand_ins);
-    if scope.may_climb() && snapshot.options.enable_auto_escalate {
+    if may_climb {
         offer_next_layer(&mut draft, &scope, &list, choice.layer);
     }
+    // Places kept for others who are not there.
+    let room = draft.room();
+    offer_pool(&mut draft, choice.layer, room);
     let summary = match scope.mode {
         Mode::Auto | Mode::Range => ("Single model", ""),
         Mode::Layer => ("Direct layer selection", ""),
@@ -147,24 +152,33 @@ fn offer_listed(draft: &mut Draft<'_>, list: &[Entry], layer: Layer, why: Option
 }
 
 /// Models of a layer by rank, those made for the task first. The second candidate of the plan comes
-/// from another provider if it can.
+/// from another provider if it can; snapshots of models that are there already come last.
 fn offer_pool(draft: &mut Draft<'_>, layer: Layer, places: usize) {
     let mut pool = pool(draft, layer);
-    while !pool.is_empty() && draft.picks.len() < places {
-        let other_provider = match draft.picks.as_slice() {
-            [only] => pool.iter().position(|offering| {
-                offering.provider != only.offering.provider
-                    && !draft.holds(offering)
-                    && draft.screen.admits(offering, Bounds::only(layer)).is_ok()
-            }),
-            _ => None,
+    let why = |draft: &Draft<'_>| {
+        if draft.picks.is_empty() { Why::Ranked(layer) } else { Why::Peer(layer) }
+    };
+    while draft.picks.len() < places {
+        let is_fresh = |offering: &Arc<Offering>| {
+            let is_admitted = || draft.screen.admits(offering, Bounds::only(layer)).is_ok();
+            !draft.holds_twin(offering) && is_admitted()
         };
-        let offering = pool.remove(other_provider.unwrap_or(0));
-        let why = if draft.picks.is_empty() { Why::Ranked(layer) } else { Why::Peer(layer) };
-        draft.offer(&offering, why, Bounds::only(layer));
+        let is_apart = |offering: &Arc<Offering>| {
+            !draft.holds_provider(&offering.provider) && is_fresh(offering)
+        };
+        let wants_other_provider = draft.picks.len() == 1;
+        let apart = if wants_other_provider { pool.iter().position(is_apart) } else { None };
+        let Some(at) = apart.or_else(|| pool.iter().position(is_fresh)) else { break };
+        let offering = pool.remove(at);
+        draft.offer(&offering, why(draft), Bounds::only(layer));
     }
     for offering in pool {
-        if !draft.holds(&offering) {
+        if draft.holds(&offering) {
+            continue;
+        }
+        if draft.picks.len() < places {
+            draft.offer(&offering, why(draft), Bounds::only(layer));
+        } else {
             let verdict = draft.screen.admits(&offering, Bounds::only(layer));
             draft.pass(offering.id(), Some(layer), verdict.err().unwrap_or(Verdict::NoRoom));
         }
@@ -193,19 +207,23 @@ fn is_made_for(offering: &Offering, task: TaskType) -> bool {
     }
 }
 
-/// One model of the next layer up, for when everything in this one fails or rests.
+/// One model of the next layer up (all listed ones where the task's list has some there), for when
+/// everything in this one fails or rests; from a provider that is not there yet if it can.
 fn offer_next_layer(draft: &mut Draft<'_>, scope: &Scope, list: &[Entry], from: Layer) {
-    let options = draft.screen.snapshot.options;
+    let enabled = draft.screen.snapshot.options.layers_enabled;
     let before = draft.picks.len();
     let mut layer = from;
-    while let Some(next) = crate::next_layer(layer, &options.layers_enabled, scope.allowed.ceiling)
-    {
+    while let Some(next) = next_layer(layer, &enabled, scope.allowed.ceiling) {
         offer_listed(draft, list, next, Some(&Why::NextLayer(next)));
-        for offering in pool(draft, next) {
-            if draft.picks.len() > before {
+        if draft.picks.len() > before {
+            return;
+        }
+        let mut pool = pool(draft, next);
+        pool.sort_by_key(|offering| draft.holds_provider(&offering.provider));
+        for offering in pool {
+            if draft.offer(&offering, Why::NextLayer(next), Bounds::only(next)) {
                 return;
             }
-            draft.offer(&offering, Why::NextLayer(next), Bounds::only(next));
         }
         layer = next;
     }

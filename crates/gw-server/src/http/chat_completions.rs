@@ -31,7 +31,10 @@ pub(super) fn door() -> Route {
     }
 }
 
-async fn complete(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
+async fn complete(
+    State(server): State<Arc<Server>>,
+    request: Request,
+) -> Result<Response, Refusal> {
     ask::ask(&server, MANNER, request).await
 }
 

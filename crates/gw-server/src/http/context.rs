@@ -154,18 +154,22 @@ fn operations() -> Vec<Operation> {
         "recentMessages": [{"role": "user", "content": "Say hello in one word.", "metadata": {},
             "timestamp": "2026-11-20T12:00:00.000Z"}],
     });
-    let get = Operation::new("get", "getContext", "System A", "What is remembered of a conversation.")
-        .parameter("path", "conversationId", "The conversation.", &id)
-        .answers::<ContextAnswer>("Empty for a conversation that is not known.", shown)
-        .errors(Surface::General, &[Kind::InvalidRequest, Kind::StoreUnavailable])
-        .errors(Surface::General, &DOOR_ERRORS);
-    let post = Operation::new("post", "putContext", "System A", "Stores a summary of a conversation.")
-        .parameter("path", "conversationId", "The conversation.", &id)
-        .body::<SummaryRequest>(json!({"summary": {"currentTask": "greeting"}}))
-        .answers::<SummaryAnswer>("The summary is stored.",
-            json!({"success": true, "conversationId": "demo-1", "version": 1}))
-        .errors(Surface::General, &BODY_ERRORS)
-        .errors(Surface::General, &[Kind::StoreUnavailable])
-        .errors(Surface::General, &DOOR_ERRORS);
+    let get =
+        Operation::new("get", "getContext", "System A", "What is remembered of a conversation.")
+            .parameter("path", "conversationId", "The conversation.", &id)
+            .answers::<ContextAnswer>("Empty for a conversation that is not known.", shown)
+            .errors(Surface::General, &[Kind::InvalidRequest, Kind::StoreUnavailable])
+            .errors(Surface::General, &DOOR_ERRORS);
+    let post =
+        Operation::new("post", "putContext", "System A", "Stores a summary of a conversation.")
+            .parameter("path", "conversationId", "The conversation.", &id)
+            .body::<SummaryRequest>(json!({"summary": {"currentTask": "greeting"}}))
+            .answers::<SummaryAnswer>(
+                "The summary is stored.",
+                json!({"success": true, "conversationId": "demo-1", "version": 1}),
+            )
+            .errors(Surface::General, &BODY_ERRORS)
+            .errors(Surface::General, &[Kind::StoreUnavailable])
+            .errors(Surface::General, &DOOR_ERRORS);
     vec![get, post]
 }

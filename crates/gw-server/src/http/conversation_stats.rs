@@ -87,10 +87,14 @@ fn operations() -> Vec<Operation> {
         "totalTokens": {"input": 14, "output": 2},
         "createdAt": "2026-11-20T12:00:00.000Z", "updatedAt": "2026-11-20T12:00:01.000Z",
     });
-    let get = Operation::new("get", "getConversationStats", "System A", "Sums over one conversation.")
-        .parameter("path", "conversationId", "The conversation.", &openapi::client_id())
-        .answers::<ConversationStatsAnswer>("The sums.", example)
-        .errors(Surface::General, &[Kind::InvalidRequest, Kind::NotFound, Kind::StoreUnavailable])
-        .errors(Surface::General, &DOOR_ERRORS);
+    let get =
+        Operation::new("get", "getConversationStats", "System A", "Sums over one conversation.")
+            .parameter("path", "conversationId", "The conversation.", &openapi::client_id())
+            .answers::<ConversationStatsAnswer>("The sums.", example)
+            .errors(
+                Surface::General,
+                &[Kind::InvalidRequest, Kind::NotFound, Kind::StoreUnavailable],
+            )
+            .errors(Surface::General, &DOOR_ERRORS);
     vec![get]
 }

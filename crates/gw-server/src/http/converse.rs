@@ -143,7 +143,11 @@ pub(super) struct Turn {
 ///
 /// # Errors
 /// Whatever keeps it from an answer; an answer without words is an error too.
-pub(super) async fn converse(server: &Arc<Server>, door: Door, request: Request) -> Result<Turn, Refusal> {
+pub(super) async fn converse(
+    server: &Arc<Server>,
+    door: Door,
+    request: Request,
+) -> Result<Turn, Refusal> {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     let bytes = body::read(&server.app.options, request).await?;
     let fields = Fields::parse(&bytes)?;
@@ -163,10 +167,16 @@ pub(super) async fn converse(server: &Arc<Server>, door: Door, request: Request)
     Ok(Turn { conversation_id, head: answer.head, response, receipt: whole.receipt, performance })
 }
 
-fn inbound(fields: &Fields, door: Door, conversation_id: &str, caller: Caller) -> Result<Inbound, Error> {
+fn inbound(
+    fields: &Fields,
+    door: Door,
+    conversation_id: &str,
+    caller: Caller,
+) -> Result<Inbound, Error> {
     let principal = caller.principal;
     let user_id = fields.id("userId")?.map(str::to_owned).or_else(|| principal.user_id.clone());
-    let project_id = fields.id("projectId")?.map(str::to_owned).or_else(|| principal.project_id.clone());
+    let project_id =
+        fields.id("projectId")?.map(str::to_owned).or_else(|| principal.project_id.clone());
     let context = CallContext {
         conversation: Some(ConversationRef {
             id: ConversationId::from(conversation_id),
@@ -190,7 +200,10 @@ fn inbound(fields: &Fields, door: Door, conversation_id: &str, caller: Caller) -
         model: fields.id("model")?.unwrap_or("auto").to_owned(),
         messages,
         max_output_tokens: fields.count("maxTokens")?,
-        sampling: Sampling { temperature: fields.number("temperature", 0.0, 2.0)?, ..Sampling::default() },
+        sampling: Sampling {
+            temperature: fields.number("temperature", 0.0, 2.0)?,
+            ..Sampling::default()
+        },
         ..ChatRequest::default()
     };
     Ok(Inbound { door, request, raw: None, principal, context })

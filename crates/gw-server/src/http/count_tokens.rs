@@ -43,11 +43,15 @@ fn operations() -> Vec<Operation> {
         "model": "claude-sonnet-4-5",
         "messages": [{"role": "user", "content": "How long is this?"}],
     });
-    let post = Operation::new("post", "countTokens", "Anthropic", "An estimate of a prompt's tokens.")
-        .dialect_body("CountTokensRequest", request)
-        .dialect_answer("TokenCount", "The estimate; `x-gateway-estimate: true` says that it is one.",
-            json!({"input_tokens": 9}))
-        .errors(Surface::Anthropic, &BODY_ERRORS)
-        .errors(Surface::Anthropic, &DOOR_ERRORS);
+    let post =
+        Operation::new("post", "countTokens", "Anthropic", "An estimate of a prompt's tokens.")
+            .dialect_body("CountTokensRequest", request)
+            .dialect_answer(
+                "TokenCount",
+                "The estimate; `x-gateway-estimate: true` says that it is one.",
+                json!({"input_tokens": 9}),
+            )
+            .errors(Surface::Anthropic, &BODY_ERRORS)
+            .errors(Surface::Anthropic, &DOOR_ERRORS);
     vec![post]
 }

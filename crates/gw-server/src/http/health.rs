@@ -17,6 +17,7 @@ use crate::app::{HealthView, Server, iso_instant};
 use crate::auth::{Caller, Scope};
 use crate::errors::Refusal;
 use crate::http::Route;
+use crate::http::listing::is_offered;
 use crate::openapi::Operation;
 use crate::respond;
 use crate::surface::Surface;
@@ -114,9 +115,14 @@ fn details(server: &Server, reports: &[HealthReport], is_store_well: bool) -> De
         demo: server.app.is_demo,
         providers: reports
             .iter()
-            .map(|report| (report.provider.as_str().to_owned(), report.state == ProviderState::Healthy))
+            .map(|report| {
+                (report.provider.as_str().to_owned(), report.state == ProviderState::Healthy)
+            })
             .collect(),
-        layers: Layer::ALL.into_iter().map(|layer| (layer.as_str(), layer_state(server, layer, &well))).collect(),
+        layers: Layer::ALL
+            .into_iter()
+            .map(|layer| (layer.as_str(), layer_state(server, layer, &well)))
+            .collect(),
         healthy_providers: names(&well),
         alerts: alerts(server, reports, is_store_well),
         configuration: server.app.options.health_view.clone(),
@@ -126,7 +132,8 @@ fn details(server: &Server, reports: &[HealthReport], is_store_well: bool) -> De
 fn layer_state(server: &Server, layer: Layer, well: &[ProviderId]) -> LayerState {
     let snapshot = server.app.engine.snapshot();
     let configured: Vec<ProviderId> = snapshot.providers.keys().cloned().collect();
-    let offerings = snapshot.catalog.layer(layer, &configured);
+    let mut offerings = snapshot.catalog.layer(layer, &configured);
+    offerings.retain(|offering| is_offered(&snapshot, offering));
     let mut providers: Vec<String> = offerings
         .iter()
         .filter(|offering| well.contains(&offering.provider))
@@ -165,7 +172,10 @@ fn alerts(server: &Server, reports: &[HealthReport], is_store_well: bool) -> Vec
         }
         for (model, state) in &report.models {
             let seconds = state.for_ms.div_ceil(1_000);
-            alerts.push(format!("{}/{model}: resting for {seconds} s: {}", report.provider, state.reason));
+            alerts.push(format!(
+                "{}/{model}: resting for {seconds} s: {}",
+                report.provider, state.reason
+            ));
         }
     }
     alerts

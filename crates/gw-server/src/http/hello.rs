@@ -43,7 +43,8 @@ struct HelloAnswer {
 
 async fn hello(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
     let demo = server.app.is_demo;
-    let answer = HelloAnswer { name: "ai-mcp-gateway", openapi: "/openapi.json", health: "/health", demo };
+    let answer =
+        HelloAnswer { name: "ai-mcp-gateway", openapi: "/openapi.json", health: "/health", demo };
     Ok(respond::json_of(&answer)?)
 }
 

@@ -50,7 +50,9 @@ impl Shape {
             Self::Codex
         } else if headers.contains_key("anthropic-version") {
             Self::Anthropic
-        } else if headers.contains_key("x-goog-api-key") || headers.contains_key("x-goog-api-client") {
+        } else if headers.contains_key("x-goog-api-key")
+            || headers.contains_key("x-goog-api-client")
+        {
             Self::Google
         } else {
             Self::OpenAi
@@ -65,8 +67,10 @@ pub(super) fn listed(snapshot: &Snapshot) -> Vec<Listed> {
         .catalog
         .offerings()
         .iter()
-        .filter(|offering| offering.is_enabled && snapshot.providers.contains_key(&offering.provider))
-        .filter(|offering| offering.capabilities.output.is_empty() || offering.capabilities.is_chat())
+        .filter(|offering| offering.is_enabled && is_offered(snapshot, offering))
+        .filter(|offering| {
+            offering.capabilities.output.is_empty() || offering.capabilities.is_chat()
+        })
         .map(|offering| Listed::of(offering))
         .collect();
     models.sort_by(|a, b| a.id.cmp(&b.id));
@@ -76,14 +80,25 @@ pub(super) fn listed(snapshot: &Snapshot) -> Vec<Listed> {
         .into_iter()
         .filter_map(|(alias, stands_for)| Some(find(&models, stands_for)?.known_as(alias)))
         .collect();
-    let layers = Layer::ALL.into_iter().filter(|layer| models.iter().any(|m| m.layer == Some(*layer)));
+    let layers =
+        Layer::ALL.into_iter().filter(|layer| models.iter().any(|m| m.layer == Some(*layer)));
     let mut all = vec![Listed::standing_for("auto", "The router's choice", None)];
     all.extend(layers.map(|layer| {
-        Listed::standing_for(layer.as_str(), &format!("The router's choice within {layer}"), Some(layer))
+        Listed::standing_for(
+            layer.as_str(),
+            &format!("The router's choice within {layer}"),
+            Some(layer),
+        )
     }));
     all.extend(aliases);
     all.append(&mut models);
     all
+}
+
+/// True for a model of a configured provider that configuration allows.
+pub(super) fn is_offered(snapshot: &Snapshot, offering: &Offering) -> bool {
+    let provider = snapshot.providers.get(&offering.provider);
+    provider.is_some_and(|provider| provider.allows(offering.name.as_str()))
 }
 
 /// The model of an id, by every name under which a call would find it listed.

@@ -51,18 +51,27 @@ fn operations() -> Vec<Operation> {
         "usage": {"input_tokens": 14, "output_tokens": 2},
     });
     let stream = json!("event: message_start\ndata: {\"type\":\"message_start\"}\n\n");
-    let post = Operation::new("post", "createMessage", "Anthropic", "A completion in Anthropic's dialect.")
-        .call_headers()
-        .dialect_body("MessagesRequest", request)
-        .dialect_answer("Message", "The answer, whole or as a stream of events.", answer)
-        .answers_as(200, "", "text/event-stream", json!({"type": "string"}), stream)
-        .with_call_answer_headers()
-        .errors(Surface::Anthropic, &BODY_ERRORS)
-        .errors(Surface::Anthropic, &DOOR_ERRORS)
-        .errors(Surface::Anthropic, &CALL_ERRORS)
-        .answers_as(422, "The provider found fault with a field.", "application/json",
-            json!({"$ref": "#/components/schemas/AnthropicError"}),
-            json!({"type": "error", "error": {"type": "invalid_request_error",
-                "message": "temperature: out of range"}}));
+    let post = Operation::new(
+        "post",
+        "createMessage",
+        "Anthropic",
+        "A completion in Anthropic's dialect.",
+    )
+    .call_headers()
+    .dialect_body("MessagesRequest", request)
+    .dialect_answer("Message", "The answer, whole or as a stream of events.", answer)
+    .answers_as(200, "", "text/event-stream", json!({"type": "string"}), stream)
+    .with_call_answer_headers()
+    .errors(Surface::Anthropic, &BODY_ERRORS)
+    .errors(Surface::Anthropic, &DOOR_ERRORS)
+    .errors(Surface::Anthropic, &CALL_ERRORS)
+    .answers_as(
+        422,
+        "The provider found fault with a field.",
+        "application/json",
+        json!({"$ref": "#/components/schemas/AnthropicError"}),
+        json!({"type": "error", "error": {"type": "invalid_request_error",
+                "message": "temperature: out of range"}}),
+    );
     vec![post]
 }

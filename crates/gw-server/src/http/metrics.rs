@@ -37,8 +37,15 @@ async fn render(State(server): State<Arc<Server>>) -> Response {
 
 fn operations() -> Vec<Operation> {
     let get = Operation::new("get", "getMetrics", "Probes", "Figures for Prometheus.")
-        .answers_as(200, "The figures.", "text/plain", json!({"type": "string"}),
-            json!("gateway_http_requests_total{route=\"/v1/route\",method=\"POST\",status=\"200\"} 1"))
+        .answers_as(
+            200,
+            "The figures.",
+            "text/plain",
+            json!({"type": "string"}),
+            json!(
+                "gateway_http_requests_total{route=\"/v1/route\",method=\"POST\",status=\"200\"} 1"
+            ),
+        )
         .errors(Surface::General, &DOOR_ERRORS);
     vec![get]
 }

@@ -63,7 +63,12 @@ fn operations() -> Vec<Operation> {
     });
     let id = json!({"type": "string", "minLength": 1, "example": "auto"});
     let get = Operation::new("get", "getModel", "Models", "One model.")
-        .parameter("path", "id", "Catalogue id, a provider's name for a model, a layer, or `auto`.", &id)
+        .parameter(
+            "path",
+            "id",
+            "Catalogue id, a provider's name for a model, a layer, or `auto`.",
+            &id,
+        )
         .dialect_answer("ModelEntry", "The model, in the shape that the headers ask for.", example)
         .errors(Surface::OpenAi, &[Kind::InvalidRequest, Kind::ModelNotFound])
         .errors(Surface::OpenAi, &DOOR_ERRORS);

@@ -76,9 +76,10 @@ fn page(models: &[Listed], wanted: &Wanted) -> Result<Value, Error> {
         return Err(Error::bad_field("limit", format!("`limit` must be between 1 and {PAGE_MAX}")));
     }
     let place = |name: &str, id: &str| {
-        models.iter().position(|model| model.id == id).ok_or_else(|| {
-            Error::bad_field(name, format!("`{name}` names no model of this list"))
-        })
+        models
+            .iter()
+            .position(|model| model.id == id)
+            .ok_or_else(|| Error::bad_field(name, format!("`{name}` names no model of this list")))
     };
     let (start, end) = match (&wanted.after_id, &wanted.before_id) {
         (Some(id), _) => {

@@ -31,8 +31,13 @@ async fn document(State(server): State<Arc<Server>>) -> Response {
 
 fn operations() -> Vec<Operation> {
     let get = Operation::new("get", "getOpenApi", "Probes", "This document.")
-        .answers_as(200, "OpenAPI 3.1.", "application/json", json!({"type": "object"}),
-            json!({"openapi": "3.1.0"}))
+        .answers_as(
+            200,
+            "OpenAPI 3.1.",
+            "application/json",
+            json!({"type": "object"}),
+            json!({"openapi": "3.1.0"}),
+        )
         .errors(Surface::General, &[gw_core::Kind::Forbidden, gw_core::Kind::MethodNotAllowed]);
     vec![get]
 }

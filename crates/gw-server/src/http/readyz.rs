@@ -40,13 +40,19 @@ async fn ready(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
     match tokio::time::timeout(STORE_WAIT, store.check()).await {
         Ok(Ok(())) => Ok(respond::json_of(&ProbeAnswer { status: "ok" })?),
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Error::new(Kind::StoreUnavailable, "the store did not answer in time").into()),
+        Err(_) => {
+            Err(Error::new(Kind::StoreUnavailable, "the store did not answer in time").into())
+        }
     }
 }
 
 fn operations() -> Vec<Operation> {
-    let get = Operation::new("get", "getReadyz", "Probes", "Whether new calls should be sent here.")
-        .answers::<ProbeAnswer>("They should.", json!({"status": "ok"}))
-        .errors(Surface::General, &[Kind::StoreUnavailable, Kind::Forbidden, Kind::MethodNotAllowed]);
+    let get =
+        Operation::new("get", "getReadyz", "Probes", "Whether new calls should be sent here.")
+            .answers::<ProbeAnswer>("They should.", json!({"status": "ok"}))
+            .errors(
+                Surface::General,
+                &[Kind::StoreUnavailable, Kind::Forbidden, Kind::MethodNotAllowed],
+            );
     vec![get]
 }

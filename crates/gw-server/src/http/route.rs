@@ -126,12 +126,13 @@ fn operations() -> Vec<Operation> {
             "costUsd": "0", "costPicoUsd": 0, "costState": "priced"},
         "callId": "019a9d3e-0000-7000-8000-000000000000", "demo": false,
     });
-    let post = Operation::new("post", "route", "System A", "An answer from the model the router chooses.")
-        .body::<TurnRequest>(converse::example())
-        .answers::<RouteAnswer>("The answer and how it was routed.", answer)
-        .with_call_answer_headers()
-        .errors(Surface::General, &BODY_ERRORS)
-        .errors(Surface::General, &DOOR_ERRORS)
-        .errors(Surface::General, &CALL_ERRORS);
+    let post =
+        Operation::new("post", "route", "System A", "An answer from the model the router chooses.")
+            .body::<TurnRequest>(converse::example())
+            .answers::<RouteAnswer>("The answer and how it was routed.", answer)
+            .with_call_answer_headers()
+            .errors(Surface::General, &BODY_ERRORS)
+            .errors(Surface::General, &DOOR_ERRORS)
+            .errors(Surface::General, &CALL_ERRORS);
     vec![post]
 }

@@ -175,8 +175,9 @@ async fn stats(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
 }
 
 fn providers(server: &Server) -> BTreeMap<String, bool> {
-    let mut states: BTreeMap<String, bool> =
-        ["openai", "anthropic", "openrouter", "ossLocal"].map(|name| (name.to_owned(), false)).into();
+    let mut states: BTreeMap<String, bool> = ["openai", "anthropic", "openrouter", "ossLocal"]
+        .map(|name| (name.to_owned(), false))
+        .into();
     let snapshot = server.app.engine.snapshot();
     for report in server.app.engine.health() {
         let is_well = report.state == ProviderState::Healthy;
@@ -190,8 +191,12 @@ fn providers(server: &Server) -> BTreeMap<String, bool> {
 
 /// Days, hours, minutes and seconds, without those that are zero.
 fn uptime(seconds: u64) -> String {
-    let parts =
-        [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
     let shown: Vec<String> = parts
         .iter()
         .filter(|(count, _)| *count > 0)

@@ -8,9 +8,9 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use gw_core::record::{Stats, StatsFilter, StatsRow};
 use gw_core::{Error, Kind};
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -79,7 +79,9 @@ async fn stats(
     let group = match wanted.group_by.as_deref() {
         None | Some("") => None,
         Some(word @ ("model" | "layer")) => Some(word),
-        Some(_) => return Err(Error::bad_field("groupBy", "`groupBy` must be `model` or `layer`").into()),
+        Some(_) => {
+            return Err(Error::bad_field("groupBy", "`groupBy` must be `model` or `layer`").into());
+        }
     };
     let stats = server.app.engine.resources().calls.stats(filter).await?;
     Ok(respond::json_of(&answer(&stats, group))?)
@@ -88,8 +90,13 @@ async fn stats(
 fn answer(stats: &Stats, group: Option<&str>) -> StatsAnswer {
     let total = &stats.total;
     let by_model = || stats.by_model.iter().map(|(id, row)| (id.clone(), group_of(row))).collect();
-    let by_layer =
-        || stats.by_layer.iter().map(|(layer, row)| (layer.as_str().to_owned(), group_of(row))).collect();
+    let by_layer = || {
+        stats
+            .by_layer
+            .iter()
+            .map(|(layer, row)| (layer.as_str().to_owned(), group_of(row)))
+            .collect()
+    };
     StatsAnswer {
         total_calls: total.calls,
         total_cost: total.cost.as_usd_f64(),
@@ -159,9 +166,18 @@ fn operations() -> Vec<Operation> {
     let get = Operation::new("get", "getStats", "System A", "Sums over calls.")
         .parameter("query", "userId", "Only this user's calls.", &openapi::client_id())
         .parameter("query", "startDate", "Only calls from this day or instant on.", &date)
-        .parameter("query", "endDate", "Only calls until the end of this day, or until this instant.", &date)
-        .parameter("query", "groupBy", "Adds sums by model or by layer.",
-            &json!({"type": "string", "enum": ["model", "layer"]}))
+        .parameter(
+            "query",
+            "endDate",
+            "Only calls until the end of this day, or until this instant.",
+            &date,
+        )
+        .parameter(
+            "query",
+            "groupBy",
+            "Adds sums by model or by layer.",
+            &json!({"type": "string", "enum": ["model", "layer"]}),
+        )
         .answers::<StatsAnswer>("The sums.", example)
         .errors(Surface::General, &[Kind::InvalidRequest, Kind::StoreUnavailable])
         .errors(Surface::General, &DOOR_ERRORS);

@@ -1,7 +1,7 @@
 //! A gateway in memory: real engine and dialects, a provider that says what the test scripts.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -16,8 +16,8 @@ use gw_core::record::{
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
-    BudgetStore, CallLog, Clock, Conversations, Entropy, IncomingResponse, OutgoingRequest, Quirks,
-    StoreHealth, Timeouts, Upstream, DialectId,
+    BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy, IncomingResponse,
+    OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream,
 };
 use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
@@ -25,6 +25,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::app::{App, HealthView, Lifecycle, ServerOptions};
@@ -49,27 +50,33 @@ pub(super) struct Scripted {
     scripts: Mutex<VecDeque<Script>>,
     pub(super) seen: Mutex<Vec<(HeaderMap, Value)>>,
     /// Exchanges that began and are not over.
-    pub(super) open: Arc<AtomicUsize>,
+    pub(super) open: Arc<watch::Sender<usize>>,
 }
 
-struct Open(Arc<AtomicUsize>);
+struct Open(Arc<watch::Sender<usize>>);
 
 impl Open {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
+    fn new(count: &Arc<watch::Sender<usize>>) -> Self {
+        count.send_modify(|count| *count += 1);
         Self(Arc::clone(count))
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 
 impl Scripted {
     pub(super) fn then(&self, script: Script) {
         self.scripts.lock().expect("unpoisoned").push_back(script);
+    }
+
+    /// Waits until this many exchanges are under way.
+    pub(super) async fn open_becomes(&self, count: usize) {
+        let mut changes = self.open.subscribe();
+        changes.wait_for(|open| *open == count).await.expect("the sender lives");
     }
 
     /// The last body that the provider was sent.
@@ -80,7 +87,11 @@ impl Scripted {
 
 #[async_trait]
 impl Upstream for Scripted {
-    async fn send(&self, _: &Reservation, request: OutgoingRequest) -> gw_core::Result<IncomingResponse> {
+    async fn send(
+        &self,
+        _: &Reservation,
+        request: OutgoingRequest,
+    ) -> gw_core::Result<IncomingResponse> {
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         self.seen.lock().expect("unpoisoned").push((request.headers.clone(), body));
         let script = self.scripts.lock().expect("unpoisoned").pop_front();
@@ -235,7 +246,10 @@ impl CallLog for Memory {
         Ok(Stats { total: sum(calls.iter()), ..Stats::default() })
     }
 
-    async fn conversation_stats(&self, id: &ConversationId) -> gw_core::Result<Option<ConversationStats>> {
+    async fn conversation_stats(
+        &self,
+        id: &ConversationId,
+    ) -> gw_core::Result<Option<ConversationStats>> {
         self.up()?;
         let turns = self.turns.lock().expect("unpoisoned").get(id).map(Vec::len);
         let calls = self.calls.lock().expect("unpoisoned");
@@ -260,7 +274,11 @@ impl Conversations for Memory {
         Ok(())
     }
 
-    async fn recent(&self, id: &ConversationId, limit: usize) -> gw_core::Result<Vec<StoredMessage>> {
+    async fn recent(
+        &self,
+        id: &ConversationId,
+        limit: usize,
+    ) -> gw_core::Result<Vec<StoredMessage>> {
         self.up()?;
         let turns = self.turns.lock().expect("unpoisoned").get(id).cloned().unwrap_or_default();
         Ok(turns[turns.len().saturating_sub(limit)..].to_vec())
@@ -359,6 +377,7 @@ fn snapshot(upstream: &Arc<Scripted>) -> Snapshot {
         dialect: gw_dialect::dialect(DialectId::OpenAiChat),
         url: "http://127.0.0.1:9/v1/chat/completions".to_owned(),
         models_url: None,
+        model_filter: None,
         credentials: Vec::new(),
         headers: HeaderMap::new(),
         quirks: Quirks::default(),
@@ -459,12 +478,18 @@ impl Gateway {
     }
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> Seen {
-        self.ask(request("POST", path, &[("content-type", "application/json")], &body.to_string())).await
+        self.ask(request("POST", path, &[("content-type", "application/json")], &body.to_string()))
+            .await
     }
 }
 
 /// A request to a gateway known as localhost.
-pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+pub(super) fn request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Request<Body> {
     let mut builder = Request::builder().method(method).uri(path);
     if !headers.iter().any(|(name, _)| *name == "host") {
         builder = builder.header("host", "localhost:3000");

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::ask::{Ask, Choice, Output, Tool, chars_within, strings, text_of};
+use super::ask::{Ask, Choice, Output, Tool, chars_within, stamp, strings, text_of};
 use super::reply::{Finish, Reply, pieces};
-use crate::answer::{Speech, WireAnswer};
+use crate::answer::WireAnswer;
 
 /// Reads a request; `needs_limit` is false for counting tokens, where `max_tokens` may be absent.
-pub(crate) fn read(body: &Value, stamp: u64, needs_limit: bool) -> Result<Ask, WireAnswer> {
-    let wrong = |message: &str| Err(Speech::Anthropic.error(400, message));
+pub(crate) fn read(body: &Value, stamp: u64, needs_limit: bool) -> Result<Ask, String> {
+    let wrong = |message: &str| Err(message.to_owned());
     let Some(model) = body.get("model").and_then(Value::as_str).filter(|name| !name.is_empty())
     else {
         return wrong("model: Field required");
@@ -117,8 +117,8 @@ fn stop_reason(reply: &Reply) -> (&'static str, Value) {
 }
 
 /// A signature: nobody but the simulator checks it.
-fn signature(ask: &Ask) -> String {
-    format!("c2ltdWxhdGVk{:016x}", ask.stamp)
+fn signature(thinking: &str) -> String {
+    format!("c2ltdWxhdGVk{:016x}", stamp(0, thinking.as_bytes()))
 }
 
 fn usage(reply: &Reply, output_tokens: u64) -> Value {
@@ -131,14 +131,14 @@ fn usage(reply: &Reply, output_tokens: u64) -> Value {
     })
 }
 
-fn message(ask: &Ask, content: Value, stop: (Value, Value), usage: Value) -> Value {
+fn message(ask: &Ask, content: &[Value], stop: (&str, &Value), usage: &Value) -> Value {
     json!({
         "id": format!("msg_{:016x}", ask.stamp),
         "type": "message",
         "role": "assistant",
         "model": ask.model,
         "content": content,
-        "stop_reason": stop.0,
+        "stop_reason": (!stop.0.is_empty()).then_some(stop.0),
         "stop_sequence": stop.1,
         "usage": usage,
     })
@@ -150,8 +150,9 @@ pub(crate) fn write(ask: &Ask, reply: &Reply) -> WireAnswer {
     }
     let mut content = Vec::new();
     if let Some(thinking) = &reply.thinking {
-        content
-            .push(json!({ "type": "thinking", "thinking": thinking, "signature": signature(ask) }));
+        content.push(
+            json!({ "type": "thinking", "thinking": thinking, "signature": signature(thinking) }),
+        );
     }
     if !reply.text.is_empty() {
         content.push(json!({ "type": "text", "text": reply.text }));
@@ -164,12 +165,12 @@ pub(crate) fn write(ask: &Ask, reply: &Reply) -> WireAnswer {
     }
     let (reason, sequence) = stop_reason(reply);
     let usage = usage(reply, reply.text_tokens + reply.thinking_tokens);
-    WireAnswer::json(200, &message(ask, Value::Array(content), (json!(reason), sequence), usage))
+    WireAnswer::json(200, &message(ask, &content, (reason, &sequence), &usage))
 }
 
 fn stream(ask: &Ask, reply: &Reply) -> Vec<Bytes> {
     let mut out = Events { frames: Vec::new(), blocks: 0 };
-    let start = message(ask, json!([]), (Value::Null, Value::Null), usage(reply, 1));
+    let start = message(ask, &[], ("", &Value::Null), &usage(reply, 1));
     out.emit("message_start", &json!({ "type": "message_start", "message": start }));
     out.emit("ping", &json!({ "type": "ping" }));
     if let Some(thinking) = &reply.thinking {
@@ -177,7 +178,7 @@ fn stream(ask: &Ask, reply: &Reply) -> Vec<Bytes> {
             .into_iter()
             .map(|piece| json!({ "type": "thinking_delta", "thinking": piece }))
             .collect();
-        deltas.push(json!({ "type": "signature_delta", "signature": signature(ask) }));
+        deltas.push(json!({ "type": "signature_delta", "signature": signature(thinking) }));
         out.block(&json!({ "type": "thinking", "thinking": "", "signature": "" }), deltas);
     }
     if !reply.text.is_empty() {

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::ask::{Ask, Choice, Output, Tool, chars_within, strings, text_of};
 use super::reply::{Call, Finish, Reply, pieces};
-use crate::answer::{Speech, WireAnswer};
+use crate::answer::WireAnswer;
 
 /// Answers to one request, at most.
 const ANSWERS_MAX: u64 = 8;
 
-pub(crate) fn read(body: &Value, stamp: u64) -> Result<Ask, WireAnswer> {
-    let wrong = |message: &str| Err(Speech::OpenAi.error(400, message));
+pub(crate) fn read(body: &Value, stamp: u64) -> Result<Ask, String> {
+    let wrong = |message: &str| Err(message.to_owned());
     let Some(model) = body.get("model").and_then(Value::as_str).filter(|name| !name.is_empty())
     else {
         return wrong("you must provide a model parameter");

@@ -3,26 +3,40 @@
 //! It knows what tools and structured outputs use (draft 2020-12 core and validation without
 //! `pattern`, `not` and `if`); for anything else it gives its best guess. Never fails.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value, json};
 
 /// Nesting at which a recursive schema is cut off.
 const DEPTH_MAX: usize = 24;
 
-/// An instance with just what the schema requires.
-pub(crate) fn least_instance(schema: &Value) -> Value {
-    instance(schema, schema, 0)
+/// Values in one instance; a schema that branches while it recurses would otherwise never end.
+const VALUES_MAX: usize = 10_000;
+
+/// The document that references point into, and how many values may still be made.
+struct Whole<'a> {
+    root: &'a Value,
+    values_left: Cell<usize>,
 }
 
-fn instance(schema: &Value, root: &Value, depth: usize) -> Value {
+/// An instance with just what the schema requires.
+pub(crate) fn least_instance(schema: &Value) -> Value {
+    let whole = Whole { root: schema, values_left: Cell::new(VALUES_MAX) };
+    instance(schema, &whole, 0)
+}
+
+fn instance(schema: &Value, root: &Whole<'_>, depth: usize) -> Value {
     let Some(fields) = schema.as_object() else {
         // `true` takes anything.
         return json!({});
     };
-    if depth > DEPTH_MAX {
+    let values_left = root.values_left.get();
+    if depth > DEPTH_MAX || values_left == 0 {
         return Value::Null;
     }
+    root.values_left.set(values_left - 1);
     if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
-        return match resolve(reference, root) {
+        return match resolve(reference, root.root) {
             Some(target) => instance(target, root, depth + 1),
             None => Value::Null,
         };
@@ -40,7 +54,7 @@ fn instance(schema: &Value, root: &Value, depth: usize) -> Value {
         return first.clone();
     }
     if let Some(all) = fields.get("allOf").and_then(Value::as_array) {
-        return instance(&merged(fields, all, root), root, depth + 1);
+        return instance(&merged(fields, all, root.root), root, depth + 1);
     }
     for name in ["anyOf", "oneOf"] {
         if let Some(branches) = fields.get(name).and_then(Value::as_array) {
@@ -124,7 +138,7 @@ fn type_of(fields: &Map<String, Value>) -> &str {
     }
 }
 
-fn object(fields: &Map<String, Value>, root: &Value, depth: usize) -> Value {
+fn object(fields: &Map<String, Value>, root: &Whole<'_>, depth: usize) -> Value {
     let properties = fields.get("properties").and_then(Value::as_object);
     let mut made = Map::new();
     let required = fields.get("required").and_then(Value::as_array);
@@ -136,7 +150,7 @@ fn object(fields: &Map<String, Value>, root: &Value, depth: usize) -> Value {
     Value::Object(made)
 }
 
-fn array(fields: &Map<String, Value>, root: &Value, depth: usize) -> Value {
+fn array(fields: &Map<String, Value>, root: &Whole<'_>, depth: usize) -> Value {
     let count = |name: &str| fields.get(name).and_then(Value::as_u64);
     let prefix = fields.get("prefixItems").and_then(Value::as_array);
     let mut made: Vec<Value> =

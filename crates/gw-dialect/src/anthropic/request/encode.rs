@@ -21,10 +21,8 @@ const MAX_TOKENS_FALLBACK: u64 = 4_096;
 /// Written where only the model's own limit is known; above it providers want a stream.
 const MAX_TOKENS_UNASKED: u64 = 32_000;
 
-const FILES_BETA: (HeaderName, HeaderValue) = (
-    HeaderName::from_static("anthropic-beta"),
-    HeaderValue::from_static("files-api-2025-04-14"),
-);
+const FILES_BETA: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("anthropic-beta"), HeaderValue::from_static("files-api-2025-04-14"));
 
 /// Collects the body and the notices.
 struct Draft {
@@ -91,10 +89,7 @@ fn max_tokens(request: &ChatRequest, target: &Target<'_>, draft: &mut Draft) -> 
     }
 }
 
-fn put_turns(
-    request: &ChatRequest,
-    draft: &mut Draft,
-) -> Result<Vec<(HeaderName, HeaderValue)>> {
+fn put_turns(request: &ChatRequest, draft: &mut Draft) -> Result<Vec<(HeaderName, HeaderValue)>> {
     let mut turns = turns::write(&request.messages, &mut draft.notices)?;
     if request.response_format == Some(ResponseFormat::JsonObject) {
         turns.system.push(json!({"type": "text", "text": JSON_OBJECT_INSTRUCTION}));
@@ -223,8 +218,10 @@ fn put_randomness(sampling: &Sampling, thinking: &Thinking, draft: &mut Draft) {
     if thinking.is_on() {
         // With thinking the API takes temperature 1 only, no top_k, and top_p from 0.95.
         let detail = "not allowed together with thinking";
-        if sampling.temperature.is_some_and(|it| it < 1.0) {
-            draft.note("temperature", NoticeAction::Dropped, detail);
+        match sampling.temperature {
+            Some(temperature) if temperature >= 1.0 => draft.put("temperature", 1.0),
+            Some(_) => draft.note("temperature", NoticeAction::Dropped, detail),
+            None => {}
         }
         if sampling.top_k.is_some() {
             draft.note("top_k", NoticeAction::Dropped, detail);

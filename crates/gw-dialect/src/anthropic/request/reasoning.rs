@@ -3,7 +3,9 @@
 //! Older models take a budget only, newer ones adaptive thinking with an effort; which is which is
 //! read from the model's name, as no other field says so.
 
-use gw_core::chat::{ChatRequest, Message, Notice, NoticeAction, Part, Reasoning, Role, ToolChoice};
+use gw_core::chat::{
+    ChatRequest, Message, Notice, NoticeAction, Part, Reasoning, Role, ToolChoice,
+};
 use serde_json::{Value, json};
 
 use super::super::ID;
@@ -126,10 +128,8 @@ fn obstacle(request: &ChatRequest, chosen: &Thinking) -> Option<&'static str> {
     if !chosen.is_on() {
         return None;
     }
-    let is_forced = matches!(
-        request.tool_choice,
-        Some(ToolChoice::Required | ToolChoice::Function { .. })
-    );
+    let is_forced =
+        matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Function { .. }));
     if is_forced && !request.tools.is_empty() {
         return Some("thinking cannot be combined with a forced tool call");
     }

@@ -18,26 +18,91 @@ fn check(status: u16, body: &str, kind: Kind, message: &str) {
 
 #[test]
 fn kinds_from_labels_words_and_statuses() {
-    check(400, r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#, Kind::ContextTooLong, "too long");
-    check(400, r#"{"error":{"message":"This endpoint's maximum context length is 200000 tokens.","code":400}}"#, Kind::ContextTooLong, "200000");
-    check(400, r#"{"error":{"message":"prompt too long; exceeded max context length by 1119046 tokens","type":"invalid_request_error"}}"#, Kind::ContextTooLong, "1119046");
-    check(400, r#"{"error":{"message":"The total length of all messages is too long.","type":"too_many_prompt_tokens","code":400}}"#, Kind::ContextTooLong, "total length");
-    check(429, r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#, Kind::ProviderBilling, "credit");
+    check(
+        400,
+        r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#,
+        Kind::ContextTooLong,
+        "too long",
+    );
+    check(
+        400,
+        r#"{"error":{"message":"This endpoint's maximum context length is 200000 tokens.","code":400}}"#,
+        Kind::ContextTooLong,
+        "200000",
+    );
+    check(
+        400,
+        r#"{"error":{"message":"prompt too long; exceeded max context length by 1119046 tokens","type":"invalid_request_error"}}"#,
+        Kind::ContextTooLong,
+        "1119046",
+    );
+    check(
+        400,
+        r#"{"error":{"message":"The total length of all messages is too long.","type":"too_many_prompt_tokens","code":400}}"#,
+        Kind::ContextTooLong,
+        "total length",
+    );
+    check(
+        429,
+        r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        Kind::ProviderBilling,
+        "credit",
+    );
     check(402, r#"{"error":{"message":"Insufficient Balance"}}"#, Kind::ProviderBilling, "credit");
-    check(404, r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#, Kind::ModelNotFound, "does not exist");
-    check(400, r#"{"error":{"message":"x/y is not a valid model ID","code":400}}"#, Kind::ModelNotFound, "x/y");
-    check(400, r#"{"error":{"message":"filtered","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#, Kind::ContentFiltered, "filtered");
-    check(403, r#"{"error":{"message":"flagged","code":403,"metadata":{"reasons":["violence"]}}}"#, Kind::ContentFiltered, "flagged");
-    check(422, r#"{"detail":[{"loc":["body","messages",0,"role"],"msg":"bad role"}]}"#, Kind::ProviderRejected, "body.messages.0.role: bad role");
-    check(422, r#"{"object":"error","message":{"detail":[{"loc":["body"],"msg":"extra"}]},"type":"invalid_request_error"}"#, Kind::ProviderRejected, "extra");
+    check(
+        404,
+        r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#,
+        Kind::ModelNotFound,
+        "does not exist",
+    );
+    check(
+        400,
+        r#"{"error":{"message":"x/y is not a valid model ID","code":400}}"#,
+        Kind::ModelNotFound,
+        "x/y",
+    );
+    check(
+        400,
+        r#"{"error":{"message":"filtered","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}"#,
+        Kind::ContentFiltered,
+        "filtered",
+    );
+    check(
+        403,
+        r#"{"error":{"message":"flagged","code":403,"metadata":{"reasons":["violence"]}}}"#,
+        Kind::ContentFiltered,
+        "flagged",
+    );
+    check(
+        422,
+        r#"{"detail":[{"loc":["body","messages",0,"role"],"msg":"bad role"}]}"#,
+        Kind::ProviderRejected,
+        "body.messages.0.role: bad role",
+    );
+    check(
+        422,
+        r#"{"object":"error","message":{"detail":[{"loc":["body"],"msg":"extra"}]},"type":"invalid_request_error"}"#,
+        Kind::ProviderRejected,
+        "extra",
+    );
     check(400, r#"{"error":"model is loading"}"#, Kind::ProviderRejected, "model is loading");
-    check(429, r#"{"error":{"code":"RateLimitReached","message":"slow down"}}"#, Kind::ProviderRateLimited, "slow down");
+    check(
+        429,
+        r#"{"error":{"code":"RateLimitReached","message":"slow down"}}"#,
+        Kind::ProviderRateLimited,
+        "slow down",
+    );
     check(503, "", Kind::ProviderOverloaded, "503");
     check(529, "<html>busy</html>", Kind::ProviderOverloaded, "529");
     check(500, "<html><body>Oops</body></html>", Kind::ProviderFailed, "no reason");
     check(500, "plain words", Kind::ProviderFailed, "plain words");
     check(502, r#"[{"error":{"message":"in an array"}}]"#, Kind::ProviderFailed, "in an array");
-    check(400, r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"really this\"}}","provider_name":"X"}}}"#, Kind::ProviderRejected, "really this");
+    check(
+        400,
+        r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"really this\"}}","provider_name":"X"}}}"#,
+        Kind::ProviderRejected,
+        "really this",
+    );
 }
 
 #[test]

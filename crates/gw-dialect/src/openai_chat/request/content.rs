@@ -30,7 +30,10 @@ fn decode_part(part: &Node<'_>) -> Result<Part> {
         "input_audio" => {
             let audio = part.require("input_audio")?;
             audio.object()?;
-            Ok(Part::Audio { data: audio.require_text("data")?, format: audio.require_text("format")? })
+            Ok(Part::Audio {
+                data: audio.require_text("data")?,
+                format: audio.require_text("format")?,
+            })
         }
         "file" => decode_file(part),
         "refusal" => Ok(Part::Refusal { text: part.require_text("refusal")? }),

@@ -95,7 +95,9 @@ fn decode_messages(root: &Node<'_>) -> Result<Vec<Message>> {
     let messages = reader.into_messages();
     if messages.is_empty() {
         let error = list.invalid("must hold at least one message");
-        return Err(error.with_hint("Send a user message such as {\"role\":\"user\",\"content\":\"…\"}"));
+        return Err(
+            error.with_hint("Send a user message such as {\"role\":\"user\",\"content\":\"…\"}")
+        );
     }
     Ok(messages)
 }
@@ -142,7 +144,10 @@ fn decode_stop(root: &Node<'_>) -> Result<Vec<String>> {
 }
 
 /// A format of a type that only some server knows (`grammar`, `regex`) stays as it is.
-fn decode_format(root: &Node<'_>, extra: &mut Map<String, Value>) -> Result<Option<ResponseFormat>> {
+fn decode_format(
+    root: &Node<'_>,
+    extra: &mut Map<String, Value>,
+) -> Result<Option<ResponseFormat>> {
     let Some(format) = root.get("response_format") else { return Ok(None) };
     format.object()?;
     Ok(match format.require("type")?.text()? {
@@ -171,7 +176,8 @@ fn decode_format(root: &Node<'_>, extra: &mut Map<String, Value>) -> Result<Opti
 
 /// `reasoning_effort` (OpenAI) and `reasoning` (OpenRouter); where both stand, the object says more.
 fn decode_reasoning(root: &Node<'_>, extra: &mut Map<String, Value>) -> Result<Option<Reasoning>> {
-    let mut wanted = Reasoning { effort: root.opt_text("reasoning_effort")?, ..Reasoning::default() };
+    let mut wanted =
+        Reasoning { effort: root.opt_text("reasoning_effort")?, ..Reasoning::default() };
     if let Some(object) = root.get("reasoning") {
         object.object()?;
         wanted.effort = object.opt_text("effort")?.or(wanted.effort);

@@ -92,7 +92,9 @@ fn encode_tool(tool: &Tool, place: usize, quirks: &Quirks, notices: &mut Notices
             let kind = value["type"].as_str().unwrap_or("hosted");
             return Err(Error::new(
                 Kind::UnsupportedFeature,
-                format!("`tools[{place}]` ({kind}) is a tool that this model's provider does not run"),
+                format!(
+                    "`tools[{place}]` ({kind}) is a tool that this model's provider does not run"
+                ),
             )
             .with_field(format!("tools[{place}]"))
             .with_hint("Leave the tool out or choose a model of the provider that runs it"));
@@ -134,7 +136,9 @@ fn encode_choice(choice: &ToolChoice) -> Result<Value> {
         ToolChoice::Auto => json!("auto"),
         ToolChoice::None => json!("none"),
         ToolChoice::Required => json!("required"),
-        ToolChoice::Function { name } => json!({ "type": "function", "function": { "name": name } }),
+        ToolChoice::Function { name } => {
+            json!({ "type": "function", "function": { "name": name } })
+        }
         ToolChoice::Opaque { dialect: DialectId::OpenAiChat, value } => value.clone(),
         ToolChoice::Opaque { .. } => {
             let text = "`tool_choice` has a form that this model's provider does not know";
@@ -196,17 +200,23 @@ fn put_reasoning(
     body: &mut Map<String, Value>,
     notices: &mut Notices,
 ) {
+    let strongest = if quirks.reasoning_object { "xhigh" } else { "high" };
+    let wanted = reasoning.effort.as_deref();
+    if wanted == Some("max") {
+        notices.emulated(
+            "reasoning.effort",
+            "this format knows no `max`; its strongest word was sent",
+        );
+    }
+    let effort = wanted.map(|effort| if effort == "max" { strongest } else { effort });
     if quirks.reasoning_object {
         let mut wire = Map::new();
         // OpenRouter takes an effort or a budget, not both.
-        match (&reasoning.effort, reasoning.budget_tokens) {
-            (_, Some(budget)) => put(&mut wire, "max_tokens", Some(budget)),
-            (Some(effort), None) => put(&mut wire, "effort", Some(effort.as_str())),
-            (None, None) => put(&mut wire, "enabled", reasoning.is_enabled.or(Some(true))),
-        }
-        if reasoning.is_enabled == Some(false) {
-            wire = Map::new();
-            wire.insert("enabled".to_owned(), json!(false));
+        let is_off = reasoning.is_enabled == Some(false);
+        match (effort, reasoning.budget_tokens) {
+            (Some(effort), None) => put(&mut wire, "effort", Some(effort)),
+            (_, Some(budget)) if !is_off => put(&mut wire, "max_tokens", Some(budget)),
+            _ => put(&mut wire, "enabled", Some(!is_off)),
         }
         if reasoning.display.as_deref() == Some("omitted") {
             wire.insert("exclude".to_owned(), json!(true));
@@ -214,9 +224,13 @@ fn put_reasoning(
         body.insert("reasoning".to_owned(), Value::Object(wire));
         return;
     }
-    let effort = match (&reasoning.effort, reasoning.budget_tokens, reasoning.is_enabled) {
-        (Some(effort), _, _) => Some(effort.clone()),
-        (None, Some(budget), _) => Some(effort_of(budget).to_owned()),
+    let effort = match (effort, reasoning.budget_tokens, reasoning.is_enabled) {
+        (Some(effort), _, _) => Some(effort),
+        (None, Some(_), Some(false)) => None,
+        (None, Some(budget), _) => {
+            notices.emulated("thinking.budget_tokens", "the budget became a `reasoning_effort`");
+            Some(effort_of(budget))
+        }
         // Most models without thinking refuse the word `none`; they do not think anyway.
         (None, None, Some(false)) => {
             notices.dropped("thinking", "thinking cannot be switched off here; the model decides");
@@ -224,17 +238,16 @@ fn put_reasoning(
         }
         (None, None, _) => None,
     };
-    if reasoning.effort.is_none() && reasoning.budget_tokens.is_some() {
-        notices.emulated("thinking.budget_tokens", "the budget became a `reasoning_effort`");
-    }
     put(body, "reasoning_effort", effort);
 }
 
 fn effort_of(budget_tokens: u64) -> &'static str {
-    match budget_tokens {
-        0..=LOW_BUDGET_MAX => "low",
-        ..=MEDIUM_BUDGET_MAX => "medium",
-        _ => "high",
+    if budget_tokens <= LOW_BUDGET_MAX {
+        "low"
+    } else if budget_tokens <= MEDIUM_BUDGET_MAX {
+        "medium"
+    } else {
+        "high"
     }
 }
 

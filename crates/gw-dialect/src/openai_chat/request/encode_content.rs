@@ -18,15 +18,18 @@ pub(super) struct PartWriter<'a> {
     pub(super) quirks: &'a Quirks,
     /// What could not be said.
     pub(super) notices: &'a mut Notices,
-    /// The turn's place, for errors.
+    /// The turn's place, for errors and notices.
     pub(super) place: usize,
+    /// The part's place in its turn.
+    pub(super) part: usize,
 }
 
 impl PartWriter<'_> {
     /// Writes all parts.
     pub(super) fn content(&mut self, parts: &[Part]) -> Result<Vec<Value>> {
         let mut wire = Vec::with_capacity(parts.len());
-        for part in parts {
+        for (place, part) in parts.iter().enumerate() {
+            self.part = place;
             self.push_part(part, &mut wire)?;
         }
         Ok(wire)
@@ -59,11 +62,7 @@ impl PartWriter<'_> {
             ),
             Part::Refusal { text } => wire.push(json!({ "type": "text", "text": text })),
             Part::Opaque { dialect: DialectId::OpenAiChat, value } => wire.push(value.clone()),
-            Part::Opaque { value, .. } => {
-                let kind = value["type"].as_str().unwrap_or("part");
-                let detail = "only the provider that made this part can read it";
-                self.notices.dropped(&format!("messages[].{kind}"), detail);
-            }
+            Part::Opaque { value, .. } => wire.extend(self.foreign(value)),
             Part::Thinking { .. } | Part::RedactedThinking { .. } => {
                 self.notices.dropped("thinking", "only turns of the assistant hold thoughts");
             }
@@ -82,8 +81,12 @@ impl PartWriter<'_> {
         is_error: bool,
         cache: Option<&CacheMark>,
     ) -> Result<(Value, Vec<Value>)> {
+        let mut pieces = Vec::with_capacity(parts.len());
+        for part in parts {
+            self.push_part(part, &mut pieces)?;
+        }
         let (texts, moved): (Vec<Value>, Vec<Value>) =
-            self.content(parts)?.into_iter().partition(|piece| piece["type"] == "text");
+            pieces.into_iter().partition(|piece| piece["type"] == "text");
         let texts: Vec<&str> = texts.iter().filter_map(|piece| piece["text"].as_str()).collect();
         let mut text = texts.join("\n");
         let mut following = Vec::new();
@@ -107,6 +110,19 @@ impl PartWriter<'_> {
             None => json!(text),
         };
         Ok((content, following))
+    }
+
+    /// A part of another dialect: its words where it has any, else nothing.
+    fn foreign(&mut self, value: &Value) -> Option<Value> {
+        let place = self.place;
+        if let Some(text) = words_of(value) {
+            let kind = value["type"].as_str().unwrap_or("part");
+            self.notices.emulated(&format!("messages[{place}].{kind}"), "it was written as text");
+            return Some(json!({ "type": "text", "text": text }));
+        }
+        let detail = "only the provider that made this part can read it";
+        self.notices.dropped(&format!("messages[{place}].parts[{}]", self.part), detail);
+        None
     }
 
     fn marked(&mut self, mut piece: Value, cache: Option<&CacheMark>) -> Value {
@@ -143,6 +159,16 @@ impl PartWriter<'_> {
         wire: &mut Vec<Value>,
     ) -> Result<()> {
         let [title, context] = about;
+        let is_text = match source {
+            Source::Base64 { media_type, .. } => media_type.starts_with("text/"),
+            Source::Text { .. } | Source::Parts { .. } => true,
+            Source::Url { .. } | Source::File { .. } => false,
+        };
+        if is_text {
+            let feature = format!("messages[{}].document", self.place);
+            self.notices
+                .emulated(&feature, "a text document was written as text, its title above it");
+        }
         match source {
             Source::Base64 { media_type, data } if media_type.starts_with("text/") => {
                 let text = STANDARD.decode(data).ok().and_then(|text| String::from_utf8(text).ok());
@@ -156,13 +182,17 @@ impl PartWriter<'_> {
                 push_context(context, wire);
                 let name = title.unwrap_or("document.pdf");
                 let data = format!("data:{media_type};base64,{data}");
-                wire.push(json!({ "type": "file", "file": { "filename": name, "file_data": data } }));
+                wire.push(
+                    json!({ "type": "file", "file": { "filename": name, "file_data": data } }),
+                );
             }
             // OpenRouter alone fetches documents for this format.
             Source::Url { url } if self.quirks.reasoning_object => {
                 push_context(context, wire);
                 let name = title.unwrap_or("document.pdf");
-                wire.push(json!({ "type": "file", "file": { "filename": name, "file_data": url } }));
+                wire.push(
+                    json!({ "type": "file", "file": { "filename": name, "file_data": url } }),
+                );
             }
             Source::Url { .. } => {
                 return Err(self.unsupported(
@@ -194,6 +224,18 @@ impl PartWriter<'_> {
             .with_field(field)
             .with_hint(hint)
     }
+}
+
+/// What a block such as Anthropic's `search_result` says: title, source and the texts it holds.
+fn words_of(value: &Value) -> Option<String> {
+    let texts: Vec<&str> =
+        value["content"].as_array()?.iter().filter_map(|piece| piece["text"].as_str()).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let heading = heading([value["title"].as_str(), value["source"].as_str()]);
+    let text = texts.join("\n");
+    Some(if heading.is_empty() { text } else { format!("{heading}\n\n{text}") })
 }
 
 fn heading(about: [Option<&str>; 2]) -> String {

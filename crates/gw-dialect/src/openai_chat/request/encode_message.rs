@@ -19,7 +19,7 @@ pub(super) fn encode_messages(
 ) -> Result<Vec<Value>> {
     let mut wire = Vec::with_capacity(messages.len());
     for (place, message) in messages.iter().enumerate() {
-        let mut writer = PartWriter { quirks, notices: &mut *notices, place };
+        let mut writer = PartWriter { quirks, notices: &mut *notices, place, part: 0 };
         match message.role {
             Role::System => wire.push(plain("system", message, &mut writer)?),
             Role::Developer if quirks.developer_as_system => {
@@ -58,19 +58,19 @@ fn dressed(mut wire: Value, message: &Message, writer: &mut PartWriter<'_>) -> V
 /// Tool results first, because they must follow the calls; then what they could not hold; then the
 /// user's own words.
 fn push_user(message: &Message, writer: &mut PartWriter<'_>, wire: &mut Vec<Value>) -> Result<()> {
-    let (results, own): (Vec<&Part>, Vec<&Part>) =
-        message.parts.iter().partition(|part| matches!(part, Part::ToolResult { .. }));
-    if results.is_empty() {
+    let is_result = |part: &&Part| matches!(part, Part::ToolResult { .. });
+    let results = message.parts.iter().filter(is_result).count();
+    if results == 0 {
         wire.push(plain("user", message, writer)?);
         return Ok(());
     }
     let mut rest = Vec::new();
-    for result in &results {
-        if let Part::ToolResult { call_id, parts, is_error, cache } = result {
+    for (place, part) in message.parts.iter().enumerate() {
+        writer.part = place;
+        if let Part::ToolResult { call_id, parts, is_error, cache } = part {
             let (content, moved) = writer.result(call_id, parts, *is_error, cache.as_ref())?;
-            let mut answer =
-                json!({ "role": "tool", "tool_call_id": call_id, "content": content });
-            if let ([_], Some(answer)) = (results.as_slice(), answer.as_object_mut())
+            let mut answer = json!({ "role": "tool", "tool_call_id": call_id, "content": content });
+            if let (1, Some(answer)) = (results, answer.as_object_mut())
                 && let Some(extra) = message.extra.for_dialect(DialectId::OpenAiChat)
             {
                 merge(answer, extra);
@@ -79,8 +79,11 @@ fn push_user(message: &Message, writer: &mut PartWriter<'_>, wire: &mut Vec<Valu
             rest.extend(moved);
         }
     }
-    for part in own {
-        writer.push_part(part, &mut rest)?;
+    for (place, part) in message.parts.iter().enumerate() {
+        writer.part = place;
+        if !is_result(&part) {
+            writer.push_part(part, &mut rest)?;
+        }
     }
     if !rest.is_empty() {
         wire.push(json!({ "role": "user", "content": collapse(rest) }));
@@ -129,9 +132,14 @@ fn own_value(part: &Part) -> Option<&Value> {
 }
 
 /// Null beside calls, a string where it can be one.
-fn assistant_content(parts: &[Part], has_calls: bool, writer: &mut PartWriter<'_>) -> Result<Value> {
+fn assistant_content(
+    parts: &[Part],
+    has_calls: bool,
+    writer: &mut PartWriter<'_>,
+) -> Result<Value> {
     let mut pieces = Vec::new();
-    for part in parts {
+    for (place, part) in parts.iter().enumerate() {
+        writer.part = place;
         match part {
             Part::Thinking { .. }
             | Part::RedactedThinking { .. }

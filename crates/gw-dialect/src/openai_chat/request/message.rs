@@ -1,8 +1,8 @@
 //! Messages of a request, one after the other: results of tools become parts of one user turn.
 
+use gw_core::Result;
 use gw_core::chat::{CacheMark, Message, Part, Role};
 use gw_core::seam::DialectId;
-use gw_core::Result;
 
 use super::content::{cache_mark, decode_content};
 use super::decode::{not_one_of, own_extra};
@@ -73,7 +73,12 @@ impl MessageReader {
         }
         self.is_in_results = true;
         let parts = vec![result];
-        self.messages.push(Message { role: Role::User, parts, name: None, extra: own_extra(extra) });
+        self.messages.push(Message {
+            role: Role::User,
+            parts,
+            name: None,
+            extra: own_extra(extra),
+        });
         Ok(())
     }
 

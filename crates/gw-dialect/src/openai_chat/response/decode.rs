@@ -262,10 +262,7 @@ pub(in crate::openai_chat) fn stop_of(choice: &Map<String, Value>, has_calls: bo
         }
         // vLLM and SGLang name the sequence beside `stop`.
         Some("stop") if matched.is_some() => {
-            return Stop {
-                reason: StopReason::StopSequence,
-                sequence: matched.map(str::to_owned),
-            };
+            return Stop { reason: StopReason::StopSequence, sequence: matched.map(str::to_owned) };
         }
         Some("stop" | "end_turn" | "eos" | "eos_token") | None | Some("") => StopReason::EndTurn,
         Some("length" | "model_length" | "max_tokens") => StopReason::MaxTokens,

@@ -53,7 +53,10 @@ fn encode_message(parts: &[Part]) -> Value {
     put("reasoning_details", reasoning::needed_details(parts));
     put("annotations", parts.iter().flat_map(annotations_of_part).collect());
     put("tool_calls", parts.iter().filter_map(encode_call).collect());
-    put("images", own_values(parts).filter(|value| value["type"] == "image_url").cloned().collect());
+    put(
+        "images",
+        own_values(parts).filter(|value| value["type"] == "image_url").cloned().collect(),
+    );
     if let Some(audio) = audio(parts) {
         message.insert("audio".to_owned(), audio.clone());
     }
@@ -113,7 +116,8 @@ fn annotations_of_part(part: &Part) -> Vec<Value> {
 /// Citations as annotations. Web citations of the Anthropic format take this format's own shape;
 /// the rest keep theirs, and clients tell them apart by `type`.
 pub(in crate::openai_chat) fn annotations(citations: &[Value]) -> Vec<Value> {
-    let annotation = |citation: &Value| match (citation["type"].as_str(), citation["url"].as_str()) {
+    let annotation = |citation: &Value| match (citation["type"].as_str(), citation["url"].as_str())
+    {
         (Some("web_search_result_location"), Some(url)) => json!({
             "type": "url_citation",
             "url_citation": {

@@ -49,7 +49,10 @@ fn thinking_in_every_field() {
     check(&json!({"content": "a", "reasoning_content": "hm"}), &wanted);
     check(&json!({"content": "a", "reasoning": "hm"}), &wanted);
     check(&json!({"content": "a", "reasoning": "hm", "reasoning_content": "hm"}), &wanted);
-    check(&json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "h"}, {"type": "text", "text": "m"}]}, {"type": "text", "text": "a"}]}), &wanted);
+    check(
+        &json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "h"}, {"type": "text", "text": "m"}]}, {"type": "text", "text": "a"}]}),
+        &wanted,
+    );
     let details = json!([
         {"type": "reasoning.text", "text": "hm", "signature": "S", "format": "anthropic-claude-v1", "index": 0},
         {"type": "reasoning.encrypted", "data": "D", "format": "anthropic-claude-v1", "index": 1},
@@ -72,24 +75,33 @@ fn sealed_thoughts_of_other_formats_keep_their_id() {
     let message = json!({"content": "a", "reasoning": "shown", "reasoning_details": [detail]});
     let reply = reply_with(&json!({"message": message, "finish_reason": "stop"}));
     assert_eq!(reply.choices[0].parts[0], thinking("shown", None));
-    let wire: Value = serde_json::from_slice(&encode(&reply, &ClientStream::default())).expect("JSON");
+    let wire: Value =
+        serde_json::from_slice(&encode(&reply, &ClientStream::default())).expect("JSON");
     let back = &wire["choices"][0]["message"]["reasoning_details"][1];
-    assert_eq!((&back["id"], &back["format"], &back["data"]), (&json!("rs_1"), &json!("openai-responses-v1"), &json!("D")));
+    assert_eq!(
+        (&back["id"], &back["format"], &back["data"]),
+        (&json!("rs_1"), &json!("openai-responses-v1"), &json!("D"))
+    );
     assert_eq!(decode(wire.to_string().as_bytes()).expect("decodes"), reply);
 }
 
 #[test]
 fn calls_with_and_without_ids() {
-    let reply = reply_with(&json!({"index": 0, "finish_reason": "stop", "message": {"content": null, "tool_calls": [
-        {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
-        {"function": {"name": "g", "arguments": {"x": 1}}},
-    ]}}));
+    let reply = reply_with(
+        &json!({"index": 0, "finish_reason": "stop", "message": {"content": null, "tool_calls": [
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"function": {"name": "g", "arguments": {"x": 1}}},
+        ]}}),
+    );
     assert_eq!(reply.choices[0].parts, [call("a", "f", "{}"), call("call_0_1", "g", "{\"x\":1}")]);
     // OpenAI ends a forced call with `stop`.
     assert_eq!(reply.choices[0].stop, Some(StopReason::ToolUse.into()));
-    let legacy = reply_with(&json!({"finish_reason": "function_call", "message": {"content": null, "function_call": {"name": "f", "arguments": "{}"}}}));
+    let legacy = reply_with(
+        &json!({"finish_reason": "function_call", "message": {"content": null, "function_call": {"name": "f", "arguments": "{}"}}}),
+    );
     assert_eq!(legacy.choices[0].parts, [call("call_0_0", "f", "{}")]);
-    let custom = json!({"id": "c", "type": "custom", "custom": {"name": "sql", "input": "select 1"}});
+    let custom =
+        json!({"id": "c", "type": "custom", "custom": {"name": "sql", "input": "select 1"}});
     let wanted = Part::Opaque { dialect: DialectId::OpenAiChat, value: custom.clone() };
     check(&json!({"content": null, "tool_calls": [custom]}), &[wanted]);
 }
@@ -101,7 +113,7 @@ fn citations_images_and_audio() {
     check(&json!({"content": "a", "annotations": [note]}), &[cited]);
     let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}});
     let own = |value: Value| Part::Opaque { dialect: DialectId::OpenAiChat, value };
-    check(&json!({"content": "a", "images": [image]}), &[Part::text("a"), own(image.clone())]);
+    check(&json!({"content": "a", "images": [image]}), &[Part::text("a"), own(image)]);
     let audio = json!({"id": "x", "data": "AA==", "transcript": "said"});
     check(
         &json!({"content": null, "audio": audio}),
@@ -129,15 +141,23 @@ fn every_finish_reason() {
         ("tool_calls", StopReason::ToolUse),
         ("function_call", StopReason::ToolUse),
         ("content_filter", StopReason::Refusal),
-        ("insufficient_system_resource", StopReason::Other("insufficient_system_resource".to_owned())),
+        (
+            "insufficient_system_resource",
+            StopReason::Other("insufficient_system_resource".to_owned()),
+        ),
     ] {
         let reply = reply_with(&json!({"message": {"content": "a"}, "finish_reason": word}));
         assert_eq!(reply.choices[0].stop, Some(wanted.into()), "{word}");
     }
     let reply = reply_with(&json!({"message": {"content": "a"}, "finish_reason": null}));
     assert_eq!(reply.choices[0].stop, Some(StopReason::EndTurn.into()));
-    let reply = reply_with(&json!({"message": {"content": "a"}, "finish_reason": "stop", "stop_reason": "END"}));
-    assert_eq!(reply.choices[0].stop.as_ref().and_then(|stop| stop.sequence.as_deref()), Some("END"));
+    let reply = reply_with(
+        &json!({"message": {"content": "a"}, "finish_reason": "stop", "stop_reason": "END"}),
+    );
+    assert_eq!(
+        reply.choices[0].stop.as_ref().and_then(|stop| stop.sequence.as_deref()),
+        Some("END")
+    );
 }
 
 #[test]
@@ -151,7 +171,10 @@ fn what_is_no_answer_is_an_error() {
     check("{}", Kind::ProviderMalformed);
     check(r#"{"choices":[1]}"#, Kind::ProviderMalformed);
     check(r#"{"error":{"message":"slow","code":429}}"#, Kind::ProviderRateLimited);
-    check(r#"{"choices":[{"finish_reason":"error","error":{"code":502,"message":"broke"}}]}"#, Kind::ProviderFailed);
+    check(
+        r#"{"choices":[{"finish_reason":"error","error":{"code":502,"message":"broke"}}]}"#,
+        Kind::ProviderFailed,
+    );
 }
 
 #[test]
@@ -162,9 +185,16 @@ fn the_client_sees_what_it_is_owed() {
         fallback_id: "gw-1".to_owned(),
         ..ClientStream::default()
     };
-    let reply = ChatReply { choices: vec![gw_core::reply::Choice::default()], ..ChatReply::default() };
+    let reply =
+        ChatReply { choices: vec![gw_core::reply::Choice::default()], ..ChatReply::default() };
     let wire: Value = serde_json::from_slice(&encode(&reply, &client)).expect("JSON");
-    assert_eq!((&wire["id"], &wire["model"], &wire["created"]), (&json!("gw-1"), &json!("alias"), &json!(9)));
+    assert_eq!(
+        (&wire["id"], &wire["model"], &wire["created"]),
+        (&json!("gw-1"), &json!("alias"), &json!(9))
+    );
     assert_eq!(wire["object"], "chat.completion");
-    assert_eq!(wire["choices"][0]["message"], json!({"role": "assistant", "content": null, "refusal": null}));
+    assert_eq!(
+        wire["choices"][0]["message"],
+        json!({"role": "assistant", "content": null, "refusal": null})
+    );
 }

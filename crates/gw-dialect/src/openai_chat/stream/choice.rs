@@ -62,7 +62,8 @@ impl ChoiceState {
         }
         if words(choice, "finish_reason").is_some() {
             let keys = ["finish_reason", "stop_reason", "matched_stop"];
-            let fields = keys.into_iter().filter_map(|key| Some((key.to_owned(), choice.get(key)?.clone())));
+            let fields =
+                keys.into_iter().filter_map(|key| Some((key.to_owned(), choice.get(key)?.clone())));
             self.ending = Some(fields.collect());
         }
         self.pump(events);
@@ -80,7 +81,8 @@ impl ChoiceState {
         }
         while self.front < self.lanes.len() {
             self.speak(events);
-            events.push(StreamEvent::PartStop { choice: self.number, part: part_number(self.front) });
+            events
+                .push(StreamEvent::PartStop { choice: self.number, part: part_number(self.front) });
             self.front += 1;
         }
         let has_calls = self.lanes.iter().any(|lane| matches!(lane.kind, Kind::Call { .. }));
@@ -289,7 +291,8 @@ impl ChoiceState {
             if is_last || !self.lanes[self.front].yields() {
                 return;
             }
-            events.push(StreamEvent::PartStop { choice: self.number, part: part_number(self.front) });
+            events
+                .push(StreamEvent::PartStop { choice: self.number, part: part_number(self.front) });
             self.front += 1;
         }
     }

@@ -150,7 +150,8 @@ impl Decoder {
         let grok = object(chunk, "x_groq");
         let report = object(chunk, "usage").or_else(|| grok.and_then(|grok| object(grok, "usage")));
         let is_usage_only = report.is_some() && choices.is_empty();
-        let all_ended = !self.choices.is_empty() && self.choices.iter().all(ChoiceState::has_ending);
+        let all_ended =
+            !self.choices.is_empty() && self.choices.iter().all(ChoiceState::has_ending);
         if is_usage_only && all_ended {
             self.stop_all(events);
         }

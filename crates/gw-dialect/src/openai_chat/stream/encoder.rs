@@ -95,7 +95,11 @@ impl Encoder {
     /// The state of an answer; its first mention is the chunk with the role.
     fn begin(&mut self, choice: u32, out: &mut Vec<u8>) -> &mut ChoiceOut {
         if !self.choices.contains_key(&choice) {
-            self.delta(choice, &json!({ "role": "assistant", "content": "", "refusal": null }), out);
+            self.delta(
+                choice,
+                &json!({ "role": "assistant", "content": "", "refusal": null }),
+                out,
+            );
         }
         self.choices.entry(choice).or_default()
     }

@@ -81,22 +81,41 @@ fn calls(pieces: &[Value]) -> Value {
 
 #[test]
 fn words_thoughts_and_refusals() {
-    check(&[json!({"role": "assistant", "content": ""}), json!({"content": "a"}), json!({"content": "b"})], &[Part::text("ab")]);
+    check(
+        &[
+            json!({"role": "assistant", "content": ""}),
+            json!({"content": "a"}),
+            json!({"content": "b"}),
+        ],
+        &[Part::text("ab")],
+    );
     let thought = |text: &str| Part::Thinking { text: text.to_owned(), signature: None };
     for field in ["reasoning_content", "reasoning"] {
-        check(&[json!({field: "h"}), json!({field: "m", "content": ""}), json!({"content": "a"})], &[thought("hm"), Part::text("a")]);
+        check(
+            &[json!({field: "h"}), json!({field: "m", "content": ""}), json!({"content": "a"})],
+            &[thought("hm"), Part::text("a")],
+        );
     }
-    check(&[json!({"refusal": "n"}), json!({"refusal": "o"})], &[Part::Refusal { text: "no".to_owned() }]);
+    check(
+        &[json!({"refusal": "n"}), json!({"refusal": "o"})],
+        &[Part::Refusal { text: "no".to_owned() }],
+    );
     let mistral = |text: &str| json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}], "closed": true}]});
     check(
-        &[mistral("h"), mistral("m"), json!({"content": [{"type": "text", "text": "a"}]}), json!({"content": "b"})],
+        &[
+            mistral("h"),
+            mistral("m"),
+            json!({"content": [{"type": "text", "text": "a"}]}),
+            json!({"content": "b"}),
+        ],
         &[thought("hm"), Part::text("ab")],
     );
 }
 
 #[test]
 fn details_with_signature_and_seal() {
-    let detail = |value: Value| json!({"content": "", "reasoning": "x", "reasoning_details": [value]});
+    let detail =
+        |value: Value| json!({"content": "", "reasoning": "x", "reasoning_details": [value]});
     check(
         &[
             detail(json!({"type": "reasoning.text", "text": "h", "index": 0})),
@@ -147,17 +166,41 @@ fn calls_without_index_or_id_and_with_everything_repeated() {
     let wanted = [call("a", "f", "{}"), call("b", "f", "{}")];
     check(&[calls(&[piece(None, "a", "f", "{}"), piece(None, "b", "f", "{}")])], &wanted);
     // Gemini's compatible endpoint: index 0 for all.
-    check(&[calls(&[piece(Some(0), "a", "f", "{}")]), calls(&[piece(Some(0), "b", "f", "{}")])], &wanted);
+    check(
+        &[calls(&[piece(Some(0), "a", "f", "{}")]), calls(&[piece(Some(0), "b", "f", "{}")])],
+        &wanted,
+    );
     let made = [call("call_0_0", "f", "{}"), call("call_0_1", "f", "{}")];
     check(&[calls(&[piece(None, "", "f", "{}"), piece(None, "", "f", "{}")])], &made);
-    check(&[calls(&[piece(None, "", "f", "{\"a\"")]), calls(&[piece(None, "", "", ":1}")])], &[call("call_0_0", "f", "{\"a\":1}")]);
     check(
-        &[calls(&[piece(Some(0), "a", "f", "{\"a\"")]), calls(&[piece(Some(0), "a", "f", ":1}")]), calls(&[piece(Some(0), "a", "f", "{\"a\":1}")])],
+        &[calls(&[piece(None, "", "f", "{\"a\"")]), calls(&[piece(None, "", "", ":1}")])],
+        &[call("call_0_0", "f", "{\"a\":1}")],
+    );
+    check(
+        &[
+            calls(&[piece(Some(0), "a", "f", "{\"a\"")]),
+            calls(&[piece(Some(0), "a", "f", ":1}")]),
+            calls(&[piece(Some(0), "a", "f", "{\"a\":1}")]),
+        ],
         &[call("a", "f", "{\"a\":1}")],
     );
-    check(&[calls(&[json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": {"a": 1}}})])], &[call("a", "f", "{\"a\":1}")]);
-    check(&[json!({"function_call": {"name": "f", "arguments": "{"}}), json!({"function_call": {"arguments": "}"}})], &[call("call_0_0", "f", "{}")]);
-    check(&[calls(&[piece(Some(0), "a", "f", "")]), calls(&[piece(Some(1), "b", "g", "")])], &[call("a", "f", ""), call("b", "g", "")]);
+    check(
+        &[calls(&[
+            json!({"index": 0, "id": "a", "function": {"name": "f", "arguments": {"a": 1}}}),
+        ])],
+        &[call("a", "f", "{\"a\":1}")],
+    );
+    check(
+        &[
+            json!({"function_call": {"name": "f", "arguments": "{"}}),
+            json!({"function_call": {"arguments": "}"}}),
+        ],
+        &[call("call_0_0", "f", "{}")],
+    );
+    check(
+        &[calls(&[piece(Some(0), "a", "f", "")]), calls(&[piece(Some(1), "b", "g", "")])],
+        &[call("a", "f", ""), call("b", "g", "")],
+    );
 }
 
 #[test]
@@ -165,21 +208,30 @@ fn custom_calls_images_audio_and_citations() {
     let own = |value: Value| Part::Opaque { dialect: DialectId::OpenAiChat, value };
     check(
         &[
-            calls(&[json!({"index": 0, "id": "a", "type": "custom", "custom": {"name": "sql", "input": "sel"}})]),
+            calls(&[
+                json!({"index": 0, "id": "a", "type": "custom", "custom": {"name": "sql", "input": "sel"}}),
+            ]),
             calls(&[json!({"index": 0, "custom": {"input": "ect"}})]),
         ],
         &[own(json!({"id": "a", "type": "custom", "custom": {"name": "sql", "input": "select"}}))],
     );
     let image = json!({"type": "image_url", "image_url": {"url": "u"}});
-    check(&[json!({"images": [image]})], &[own(image.clone())]);
+    check(&[json!({"images": [image]})], &[own(image)]);
     check(
-        &[json!({"audio": {"id": "x"}}), json!({"audio": {"transcript": "hi", "data": "A"}}), json!({"audio": {"data": "B"}})],
-        &[Part::text("hi"), own(json!({"type": "audio", "audio": {"id": "x", "transcript": "hi", "data": "AB"}}))],
+        &[
+            json!({"audio": {"id": "x"}}),
+            json!({"audio": {"transcript": "hi", "data": "A"}}),
+            json!({"audio": {"data": "B"}}),
+        ],
+        &[
+            Part::text("hi"),
+            own(json!({"type": "audio", "audio": {"id": "x", "transcript": "hi", "data": "AB"}})),
+        ],
     );
     let note = json!({"type": "url_citation", "url_citation": {"url": "u"}});
     check(
         &[json!({"content": "a"}), json!({"content": "", "annotations": [note]})],
-        &[Part::Text { text: "a".to_owned(), citations: vec![note.clone()], cache: None }],
+        &[Part::Text { text: "a".to_owned(), citations: vec![note], cache: None }],
     );
 }
 
@@ -234,7 +286,11 @@ fn several_answers() {
 
 #[test]
 fn a_stream_that_breaks_off_is_an_error() {
-    for body in ["", ": ping\n\n", "data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"] {
+    for body in [
+        "",
+        ": ping\n\n",
+        "data: {\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n",
+    ] {
         let (_, outcome) = read(body);
         assert_eq!(outcome.expect_err("cut").kind(), Kind::ProviderUnreachable, "{body}");
     }
@@ -253,11 +309,27 @@ fn fails(body: &str, kind: Kind, message: &str) {
 
 #[test]
 fn errors_inside_a_stream() {
-    fails("data: {\"error\":{\"message\":\"slow\",\"code\":429}}\n\ndata: [DONE]\n\n", Kind::ProviderRateLimited, "slow");
-    fails("data: {\"id\":\"i\",\"error\":{\"message\":\"gone\",\"code\":\"server_error\"},\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}\n\n", Kind::ProviderFailed, "gone");
+    fails(
+        "data: {\"error\":{\"message\":\"slow\",\"code\":429}}\n\ndata: [DONE]\n\n",
+        Kind::ProviderRateLimited,
+        "slow",
+    );
+    fails(
+        "data: {\"id\":\"i\",\"error\":{\"message\":\"gone\",\"code\":\"server_error\"},\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}\n\n",
+        Kind::ProviderFailed,
+        "gone",
+    );
     fails("event: error\ndata: {\"message\":\"odd\"}\n\n", Kind::ProviderFailed, "odd");
-    fails("data: {\"object\":\"error\",\"message\":\"vllm\",\"code\":400}\n\n", Kind::ProviderRejected, "vllm");
-    fails("{\"error\": {\"message\": \"undressed\", \"code\": 503}}", Kind::ProviderOverloaded, "undressed");
+    fails(
+        "data: {\"object\":\"error\",\"message\":\"vllm\",\"code\":400}\n\n",
+        Kind::ProviderRejected,
+        "vllm",
+    );
+    fails(
+        "{\"error\": {\"message\": \"undressed\", \"code\": 503}}",
+        Kind::ProviderOverloaded,
+        "undressed",
+    );
     fails("{\n \"error\": {\n  \"message\": \"lines\"\n }\n}\n", Kind::ProviderFailed, "lines");
 }
 
@@ -281,11 +353,13 @@ fn write(events: &[StreamEvent], client: ClientStream) -> Vec<String> {
 
 #[test]
 fn the_client_gets_openais_order() {
-    let start = StreamEvent::Start { id: "i".to_owned(), model: "m".to_owned(), created_s: Some(4) };
+    let start =
+        StreamEvent::Start { id: "i".to_owned(), model: "m".to_owned(), created_s: Some(4) };
     let stop = StreamEvent::Stop { choice: 0, stop: StopReason::EndTurn.into() };
     let usage = StreamEvent::Usage(UsageReport::default());
-    let events = [start.clone(), StreamEvent::Ping, stop, usage, StreamEvent::End, StreamEvent::Ping];
-    let client = ClientStream { model: "alias".to_owned(), include_usage: true, ..ClientStream::default() };
+    let events = [start, StreamEvent::Ping, stop, usage, StreamEvent::End, StreamEvent::Ping];
+    let client =
+        ClientStream { model: "alias".to_owned(), include_usage: true, ..ClientStream::default() };
     let frames = write(&events, client);
     assert_eq!(frames.len(), 5, "{frames:?}");
     let chunk = |at: usize| -> Value {
@@ -311,6 +385,7 @@ fn nothing_follows_an_error() {
     let events = [StreamEvent::Error(Box::new(error)), StreamEvent::End];
     let frames = write(&events, ClientStream::default());
     assert_eq!(frames.len(), 1);
-    let body: Value = serde_json::from_str(frames[0].strip_prefix("data: ").expect("data")).expect("JSON");
+    let body: Value =
+        serde_json::from_str(frames[0].strip_prefix("data: ").expect("data")).expect("JSON");
     assert_eq!(body["error"]["code"], "provider_timeout");
 }

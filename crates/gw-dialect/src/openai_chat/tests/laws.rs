@@ -1,11 +1,11 @@
 //! Laws over random values.
 
 use bytes::Bytes;
+use gw_core::chat::Extra;
 use gw_core::chat::{
     CacheMark, ChatRequest, Message, Part, Reasoning, ResponseFormat, Role, Sampling, Source, Tool,
     ToolChoice,
 };
-use gw_core::chat::Extra;
 use gw_core::fold::Fold;
 use gw_core::reply::{ChatReply, Choice, StopReason};
 use gw_core::seam::{ClientStream, Dialect, Edits, Frame, Quirks, Target};
@@ -91,21 +91,23 @@ fn user() -> impl Strategy<Value = Message> {
 
 /// A turn of the assistant that calls, and the user turn that answers.
 fn exchange() -> impl Strategy<Value = Vec<Message>> {
-    (vec(thought(), 0..3), option::of(word()), vec(call(), 1..3)).prop_map(|(thoughts, text, calls)| {
-        let results = calls.iter().filter_map(|call| match call {
-            Part::ToolCall { id, .. } => Some(Part::ToolResult {
-                call_id: id.clone(),
-                parts: vec![Part::text("done")],
-                is_error: false,
-                cache: None,
-            }),
-            _ => None,
-        });
-        let results = results.collect();
-        let parts = thoughts.into_iter().chain(text.map(Part::text)).chain(calls).collect();
-        let turn = |role, parts| Message { role, parts, name: None, extra: Extra::default() };
-        vec![turn(Role::Assistant, parts), turn(Role::User, results)]
-    })
+    (vec(thought(), 0..3), option::of(word()), vec(call(), 1..3)).prop_map(
+        |(thoughts, text, calls)| {
+            let results = calls.iter().filter_map(|call| match call {
+                Part::ToolCall { id, .. } => Some(Part::ToolResult {
+                    call_id: id.clone(),
+                    parts: vec![Part::text("done")],
+                    is_error: false,
+                    cache: None,
+                }),
+                _ => None,
+            });
+            let results = results.collect();
+            let parts = thoughts.into_iter().chain(text.map(Part::text)).chain(calls).collect();
+            let turn = |role, parts| Message { role, parts, name: None, extra: Extra::default() };
+            vec![turn(Role::Assistant, parts), turn(Role::User, results)]
+        },
+    )
 }
 
 fn sampling() -> impl Strategy<Value = Sampling> {
@@ -131,7 +133,9 @@ fn tools() -> impl Strategy<Value = (Vec<Tool>, Option<ToolChoice>)> {
         |(name, description, strict, cache)| Tool::Function {
             name,
             description,
-            parameters: Some(json!({ "type": "object", "properties": { "q": { "type": "string" } } })),
+            parameters: Some(
+                json!({ "type": "object", "properties": { "q": { "type": "string" } } }),
+            ),
             strict,
             cache,
             extra: Extra::default(),
@@ -143,10 +147,7 @@ fn tools() -> impl Strategy<Value = (Vec<Tool>, Option<ToolChoice>)> {
         Just(ToolChoice::Required),
         Just(ToolChoice::Function { name: "f".to_owned() }),
     ];
-    prop_oneof![
-        Just((Vec::new(), None)),
-        (vec(tool, 1..3), option::of(choice)),
-    ]
+    prop_oneof![Just((Vec::new(), None)), (vec(tool, 1..3), option::of(choice)),]
 }
 
 fn request() -> impl Strategy<Value = ChatRequest> {
@@ -197,13 +198,15 @@ fn reply() -> impl Strategy<Value = ChatReply> {
         Just(StopReason::MaxTokens),
         Just(StopReason::Refusal),
     ];
-    let choice = (vec(thought(), 0..3), option::of(word()), option::of(word()), vec(call(), 0..3), stop)
-        .prop_map(|(thoughts, text, refusal, calls, stop)| {
-            let stop = if calls.is_empty() { stop } else { StopReason::ToolUse };
-            let refusal = refusal.map(|text| Part::Refusal { text });
-            let parts = thoughts.into_iter().chain(text.map(Part::text)).chain(refusal).chain(calls);
-            Choice { index: 0, parts: parts.collect(), stop: Some(stop.into()), logprobs: None }
-        });
+    let choice =
+        (vec(thought(), 0..3), option::of(word()), option::of(word()), vec(call(), 0..3), stop)
+            .prop_map(|(thoughts, text, refusal, calls, stop)| {
+                let stop = if calls.is_empty() { stop } else { StopReason::ToolUse };
+                let refusal = refusal.map(|text| Part::Refusal { text });
+                let parts =
+                    thoughts.into_iter().chain(text.map(Part::text)).chain(refusal).chain(calls);
+                Choice { index: 0, parts: parts.collect(), stop: Some(stop.into()), logprobs: None }
+            });
     (vec(choice, 1..3), any::<[u16; 4]>()).prop_map(|(mut choices, counts)| {
         for (index, choice) in (0..).zip(&mut choices) {
             choice.index = index;
@@ -241,7 +244,9 @@ fn stream_of(reply: &ChatReply) -> Vec<u8> {
                         .chain(signature.map(PartDelta::Signature))
                         .collect(),
                 ),
-                Part::RedactedThinking { data } => (PartHead::RedactedThinking { data }, Vec::new()),
+                Part::RedactedThinking { data } => {
+                    (PartHead::RedactedThinking { data }, Vec::new())
+                }
                 Part::ToolCall { id, name, arguments, .. } => {
                     let half = arguments.len() / 2;
                     let half = (0..=half).rev().find(|at| arguments.is_char_boundary(*at));

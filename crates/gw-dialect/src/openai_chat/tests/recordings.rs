@@ -15,7 +15,15 @@ use crate::openai_chat::OpenAiChat;
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
 const FILES: [&str; 9] = [
-    "openai", "openrouter", "ollama", "deepseek", "mistral", "xai", "azure", "perplexity", "gpustack",
+    "openai",
+    "openrouter",
+    "ollama",
+    "deepseek",
+    "mistral",
+    "xai",
+    "azure",
+    "perplexity",
+    "gpustack",
 ];
 
 /// The chat-completions exchanges of one file; none where the folder is absent.
@@ -96,7 +104,8 @@ fn answers_decode_and_round_trip() {
             assert!(error.message().len() > 10, "{name}: {error}");
             continue;
         }
-        if exchange["request"]["body"].as_str().is_some_and(|body| body.contains("\"stream\":true")) {
+        if exchange["request"]["body"].as_str().is_some_and(|body| body.contains("\"stream\":true"))
+        {
             check_stream(name, body);
             continue;
         }
@@ -149,7 +158,8 @@ fn requests_of_real_clients_decode() {
     for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let Ok(exchange) = serde_json::from_str::<Value>(&text) else { continue };
-        let is_ours = exchange["path"].as_str().is_some_and(|path| path.contains("/chat/completions"));
+        let is_ours =
+            exchange["path"].as_str().is_some_and(|path| path.contains("/chat/completions"));
         if !is_ours || exchange["body"].is_null() {
             continue;
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{decode, encode};
 
 #[track_caller]
-fn check(wire: Value, wanted: Usage) -> UsageReport {
+fn check(wire: &Value, wanted: Usage) -> UsageReport {
     let report = decode(wire.as_object().expect("an object"), None);
     assert_eq!(report.usage, wanted);
     let again = encode(&report);
@@ -21,20 +21,20 @@ fn units(input: u64, cache_read: u64, output: u64, reasoning: u64) -> Usage {
 #[test]
 fn classes_are_disjoint() {
     check(
-        json!({"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
+        &json!({"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
             "prompt_tokens_details": {"cached_tokens": 40},
             "completion_tokens_details": {"reasoning_tokens": 30}}),
         units(60, 40, 20, 30),
     );
-    check(json!({"prompt_tokens": 5, "completion_tokens": 6}), units(5, 0, 6, 0));
-    check(json!({}), Usage::default());
+    check(&json!({"prompt_tokens": 5, "completion_tokens": 6}), units(5, 0, 6, 0));
+    check(&json!({}), Usage::default());
     check(
-        json!({"prompt_tokens": 100, "completion_tokens": 0,
+        &json!({"prompt_tokens": 100, "completion_tokens": 0,
             "prompt_tokens_details": {"cached_tokens": 10, "cache_write_tokens": 70, "audio_tokens": 15}}),
         Usage { input: 5, cache_read: 10, cache_write: 70, input_audio: 15, ..Usage::default() },
     );
     check(
-        json!({"prompt_tokens": 1, "completion_tokens": 9,
+        &json!({"prompt_tokens": 1, "completion_tokens": 9,
             "completion_tokens_details": {"audio_tokens": 7}}),
         Usage { input: 1, output: 2, output_audio: 7, ..Usage::default() },
     );
@@ -43,22 +43,22 @@ fn classes_are_disjoint() {
 #[test]
 fn cached_tokens_by_every_name() {
     check(
-        json!({"prompt_tokens": 20, "prompt_cache_hit_tokens": 8, "prompt_cache_miss_tokens": 12}),
+        &json!({"prompt_tokens": 20, "prompt_cache_hit_tokens": 8, "prompt_cache_miss_tokens": 12}),
         units(12, 8, 0, 0),
     );
-    check(json!({"prompt_tokens": 20, "cached_tokens": 8}), units(12, 8, 0, 0));
+    check(&json!({"prompt_tokens": 20, "cached_tokens": 8}), units(12, 8, 0, 0));
 }
 
 #[test]
 fn xai_counts_thinking_beside_the_completion() {
     check(
-        json!({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135,
+        &json!({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135,
             "completion_tokens_details": {"reasoning_tokens": 94}}),
         units(32, 0, 9, 94),
     );
     // Perplexity: apart although the total does not hold it.
     check(
-        json!({"prompt_tokens": 33, "completion_tokens": 7163, "total_tokens": 7196,
+        &json!({"prompt_tokens": 33, "completion_tokens": 7163, "total_tokens": 7196,
             "num_search_queries": 19, "reasoning_tokens": 73997}),
         Usage { web_search: 19, ..units(33, 0, 7163, 73997) },
     );
@@ -67,7 +67,7 @@ fn xai_counts_thinking_beside_the_completion() {
 #[test]
 fn mistral_counts_audio_beside_the_prompt() {
     check(
-        json!({"prompt_tokens": 9, "completion_tokens": 201, "total_tokens": 585,
+        &json!({"prompt_tokens": 9, "completion_tokens": 201, "total_tokens": 585,
             "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 375}}),
         Usage { input: 9, input_audio: 375, output: 201, ..Usage::default() },
     );
@@ -76,36 +76,36 @@ fn mistral_counts_audio_beside_the_prompt() {
 #[test]
 fn more_cached_than_prompt_never_goes_below_zero() {
     check(
-        json!({"prompt_tokens": 10, "completion_tokens": 213, "total_tokens": 223,
+        &json!({"prompt_tokens": 10, "completion_tokens": 213, "total_tokens": 223,
             "prompt_tokens_details": {"cached_tokens": 161}}),
         units(0, 10, 213, 0),
     );
-    check(json!({"prompt_tokens": -5, "completion_tokens": 3.0}), units(0, 0, 3, 0));
+    check(&json!({"prompt_tokens": -5, "completion_tokens": 3.0}), units(0, 0, 3, 0));
 }
 
 #[test]
 fn reported_costs() {
     #[track_caller]
-    fn cost(wire: Value, pico: Option<i64>) {
+    fn cost(wire: &Value, pico: Option<i64>) {
         let report = decode(wire.as_object().expect("an object"), None);
         assert_eq!(report.reported_cost, pico.map(Money::from_pico), "{wire}");
     }
-    cost(json!({"cost": 0.000427}), Some(427_000_000));
-    cost(json!({"cost": 1.7e-05}), Some(17_000_000));
-    cost(json!({"cost": 0}), Some(0));
+    cost(&json!({"cost": 0.000427}), Some(427_000_000));
+    cost(&json!({"cost": 1.7e-05}), Some(17_000_000));
+    cost(&json!({"cost": 0}), Some(0));
     cost(
-        json!({"cost": 0.0001, "is_byok": true, "cost_details": {"upstream_inference_cost": 0.002}}),
+        &json!({"cost": 0.0001, "is_byok": true, "cost_details": {"upstream_inference_cost": 0.002}}),
         Some(2_100_000_000),
     );
     cost(
-        json!({"cost": 0.002, "is_byok": false, "cost_details": {"upstream_inference_cost": 0.002}}),
+        &json!({"cost": 0.002, "is_byok": false, "cost_details": {"upstream_inference_cost": 0.002}}),
         Some(2_000_000_000),
     );
-    cost(json!({"cost": {"total_cost": 0.00507}}), Some(5_070_000_000));
-    cost(json!({"cost_in_usd_ticks": 37_756_000}), Some(3_775_600_000));
-    cost(json!({"cost_in_usd_ticks": 0}), None);
-    cost(json!({"cost": -1}), None);
-    cost(json!({"prompt_tokens": 1}), None);
+    cost(&json!({"cost": {"total_cost": 0.00507}}), Some(5_070_000_000));
+    cost(&json!({"cost_in_usd_ticks": 37_756_000}), Some(3_775_600_000));
+    cost(&json!({"cost_in_usd_ticks": 0}), None);
+    cost(&json!({"cost": -1}), None);
+    cost(&json!({"prompt_tokens": 1}), None);
 }
 
 proptest! {

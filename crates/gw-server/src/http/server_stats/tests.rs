@@ -14,7 +14,8 @@ fn uptime_leaves_out_zero_parts() {
 
 #[test]
 fn memory_is_the_kernels_word_or_nothing() {
-    let status = "Name:\tx\nVmRSS:\t    2048 kB\nRssAnon:\t1024 kB\nRssFile:\t 512 kB\nVmData:\t 4096 kB\n";
+    let status =
+        "Name:\tx\nVmRSS:\t    2048 kB\nRssAnon:\t1024 kB\nRssFile:\t 512 kB\nVmData:\t 4096 kB\n";
     let found = memory(status);
     assert_eq!(found.rss, Some(2.0));
     assert_eq!(found.heap_used, Some(1.0));

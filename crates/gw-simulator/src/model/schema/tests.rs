@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::least_instance;
 
+#[expect(clippy::needless_pass_by_value, reason = "the cases read better as values")]
 fn check(schema: Value, expected: Value) {
     assert_eq!(least_instance(&schema), expected, "{schema}");
 }
@@ -74,6 +75,11 @@ fn references_branches_and_recursion() {
     // A schema that can only recurse ends all the same.
     let endless = json!({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]});
     assert!(least_instance(&endless).is_object());
+    let bushy: serde_json::Map<String, Value> =
+        (0..12).map(|at| (format!("p{at}"), json!({"$ref": "#"}))).collect();
+    let names: Vec<String> = bushy.keys().cloned().collect();
+    let bushy = json!({"type": "object", "properties": bushy, "required": names});
+    assert!(least_instance(&bushy).is_object());
     check(json!({"$ref": "#/nowhere"}), json!(null));
 }
 

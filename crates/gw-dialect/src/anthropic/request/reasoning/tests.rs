@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "literals read better by value")]
+
 use gw_core::chat::{ChatRequest, Message, Part, Reasoning, Role, Tool, ToolChoice};
 use serde_json::{Value, json};
 

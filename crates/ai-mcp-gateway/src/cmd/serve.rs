@@ -1,0 +1,192 @@
+//! `serve`: the HTTP gateway until a signal ends it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use gw_config::section::server::Server;
+use gw_config::{Purpose, Settings};
+use gw_core::Layer;
+use gw_core::seam::StoreHealth;
+use gw_server::{
+    App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
+};
+use tokio::net::TcpListener;
+
+use crate::assemble::{self, Gateway};
+use crate::cli::ServeArgs;
+use crate::output::Output;
+use crate::setup::Setup;
+use crate::{discovery, logging};
+
+/// Runs the command.
+pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
+    let mut flags = Vec::new();
+    if let Some(host) = &args.host {
+        flags.push(("server.host", host.clone()));
+    }
+    if let Some(port) = args.port {
+        flags.push(("server.port", port.to_string()));
+    }
+    let loaded = setup.load(Purpose::Serve, &flags)?;
+    let settings = Arc::clone(&loaded.settings);
+    logging::start(&settings)?;
+    for warning in &loaded.warnings {
+        output.warning(&warning.to_string());
+    }
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .context("metrics cannot be collected")?;
+    let gateway = assemble::gateway(&loaded)?;
+    let listener = bind(&settings.server).await?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let lifecycle = Lifecycle::default();
+    let app = App {
+        engine: Arc::clone(&gateway.engine),
+        dialects: gw_dialect::all().to_vec(),
+        options: server_options(&settings, address),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at_ms: gateway.engine.resources().clock.monotonic_ms(),
+        is_demo: gateway.is_demo,
+        store_name: "sqlite".to_owned(),
+        metrics,
+        lifecycle: lifecycle.clone(),
+    };
+    banner(&gateway, &settings, address, output);
+    let looking = tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
+    let options = ServeOptions {
+        grace_ms: settings.server.shutdown_grace_ms,
+        lifecycle,
+        ..ServeOptions::default()
+    };
+    let served = gw_server::serve(listener, gw_server::router(app), signal(), options).await;
+    looking.abort();
+    // Streams that outlived their connection are settled and recorded before the store closes.
+    let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
+    if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
+        output.warning("some calls did not end within server.shutdown_grace_ms");
+    }
+    gateway.store.flush().await?;
+    served.context("serving failed")
+}
+
+async fn bind(server: &Server) -> Result<TcpListener> {
+    let address = format!("{}:{}", bracketed(&server.host), server.port);
+    TcpListener::bind(&address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("Another program listens there; choose a port with --port, or end it (port {}).", server.port)
+            }
+            std::io::ErrorKind::PermissionDenied => "Ports below 1024 need more rights; choose a higher one.".to_owned(),
+            _ => "Check server.host and server.port.".to_owned(),
+        };
+        let message = format!("cannot listen on {address}: {error}");
+        gw_core::Error::new(gw_core::Kind::NotConfigured, message).with_hint(hint).into()
+    })
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
+}
+
+fn server_options(settings: &Settings, address: SocketAddr) -> ServerOptions {
+    let server = &settings.server;
+    let routing = &settings.routing;
+    let is_on = |layer: Layer| settings.layers.of(layer).enabled;
+    ServerOptions {
+        cors_origins: server.cors_origins.clone(),
+        body_bytes_max: server.body_bytes_max,
+        body_timeout_ms: server.request_timeout_ms,
+        keys: server
+            .keys
+            .iter()
+            .map(|key| CallerKey {
+                id: key.id.clone(),
+                name: key.name.clone(),
+                secret: key.key.clone().into_inner(),
+                is_admin: true,
+            })
+            .collect(),
+        allow_anonymous: !server.require_key,
+        is_loopback: address.ip().is_loopback(),
+        health_view: HealthView {
+            log_level: word(&settings.log.level),
+            default_layer: Some(routing.default_layer),
+            enable_cross_check: routing.enable_cross_check,
+            enable_auto_escalate: routing.enable_auto_escalate,
+            max_escalation_layer: Some(routing.max_escalation_layer),
+            enable_cost_tracking: settings.cost.enable_cost_tracking,
+            cost_alert_threshold: settings.cost.alert_threshold_usd.as_usd_f64(),
+            layer_control: LayerControl {
+                l0: is_on(Layer::L0),
+                l1: is_on(Layer::L1),
+                l2: is_on(Layer::L2),
+                l3: is_on(Layer::L3),
+            },
+            task_specific_models: TaskModels {
+                chat: routing.task_models.chat.clone().into(),
+                code: routing.task_models.code.clone().into(),
+                analyze: routing.task_models.analyze.clone().into(),
+                create_project: routing.task_models.create_project.clone().into(),
+            },
+        },
+        ..ServerOptions::default()
+    }
+}
+
+/// A configuration word as the file writes it.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: Output) {
+    let snapshot = gateway.engine.snapshot();
+    output.note(&format!("ai-mcp-gateway {} on http://{address}", env!("CARGO_PKG_VERSION")));
+    if gateway.is_demo {
+        output.warning(
+            "DEMO: answers are simulated, no model is called. Set OPENAI_API_KEY, \
+             ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or OSS_MODEL_ENABLED=true for a local Ollama, \
+             and start again. --no-demo refuses to start instead.",
+        );
+    }
+    for layer in Layer::ALL {
+        let models = snapshot.catalog.layer(layer, &snapshot.provider_ids);
+        let state = match (settings.layers.of(layer).enabled, models.first()) {
+            (false, _) => "off".to_owned(),
+            (true, None) => "no model".to_owned(),
+            (true, Some(first)) => format!("{} and {} more", first.id(), models.len() - 1),
+        };
+        output.note(&format!("  {layer}  {state}"));
+    }
+    let store = settings.store.path.as_ref().map_or_else(
+        || "in memory, gone at the end".to_owned(),
+        |path| path.display().to_string(),
+    );
+    output.note(&format!("  store  {store}"));
+}
+
+/// Ends with the first SIGINT or SIGTERM.
+async fn signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be caught");
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = tokio::signal::ctrl_c().await;
+}

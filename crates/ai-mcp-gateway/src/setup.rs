@@ -1,0 +1,120 @@
+//! What every command starts from: the process's environment, read once, and the configuration.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use gw_config::{Inputs, Loaded, Purpose};
+use secrecy::ExposeSecret;
+
+use crate::assemble;
+use crate::cli::{DemoChoice, Global};
+use crate::remote::Remote;
+use crate::talk::Talk;
+
+/// The process as it was started.
+pub(crate) struct Setup {
+    env: BTreeMap<String, String>,
+    cwd: PathBuf,
+    file: Option<PathBuf>,
+    flags: Vec<(String, String)>,
+    endpoint: Option<String>,
+    api_key: Option<String>,
+}
+
+impl Setup {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the environment enters")]
+    pub(crate) fn from_process(global: &Global) -> Self {
+        let mut flags = Vec::new();
+        let demo = if global.no_demo { Some(DemoChoice::Off) } else { global.demo };
+        if let Some(demo) = demo {
+            let word = match demo {
+                DemoChoice::Auto => "auto",
+                DemoChoice::Off => "off",
+                DemoChoice::On => "on",
+            };
+            flags.push(("demo.enabled".to_owned(), word.to_owned()));
+        }
+        Self {
+            // A variable that is not UTF-8 cannot be one of ours.
+            env: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            cwd: std::env::current_dir().unwrap_or_default(),
+            file: global.config.clone(),
+            flags,
+            endpoint: global.endpoint.clone(),
+            api_key: global.api_key.clone(),
+        }
+    }
+
+    /// Loads the configuration with further flags over it.
+    ///
+    /// # Errors
+    /// [`gw_config::ConfigErrors`] with everything that is wrong.
+    pub(crate) fn load(&self, purpose: Purpose, more: &[(&str, String)]) -> Result<Loaded> {
+        let mut flags = self.flags.clone();
+        flags.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let home = self.env.get("HOME").or_else(|| self.env.get("USERPROFILE"));
+        Ok(gw_config::load(&Inputs {
+            file: self.file.clone(),
+            env: self.env.clone(),
+            cwd: self.cwd.clone(),
+            home: home.map(PathBuf::from),
+            flags,
+            purpose,
+        })?)
+    }
+
+    /// Whom a command asks: the running gateway that is named, else an engine in this process.
+    ///
+    /// # Errors
+    /// Those of loading and assembling.
+    pub(crate) async fn talk(&self) -> Result<Talk> {
+        let loaded = self.load(Purpose::Other, &[])?;
+        let named = &loaded.settings.client;
+        let endpoint = self.endpoint.clone().or_else(|| named.endpoint.clone());
+        if let Some(endpoint) = endpoint {
+            let key = self.api_key.clone();
+            let key = key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
+            let client = assemble::client(&loaded.settings)?;
+            return Ok(Talk::Remote(Remote::new(client, &endpoint, key)));
+        }
+        let gateway = assemble::gateway(&loaded)?;
+        crate::discovery::once(&gateway, &loaded.settings).await;
+        Ok(Talk::Local(gateway.engine))
+    }
+
+    /// True where a bare start means serving.
+    ///
+    /// # Errors
+    /// Those of loading.
+    pub(crate) fn is_api_mode(&self) -> Result<bool> {
+        let loaded = self.load(Purpose::Other, &[])?;
+        Ok(loaded.settings.mode == gw_config::section::doors::Mode::Api)
+    }
+
+    pub(crate) fn has_no_color(&self) -> bool {
+        self.env.get("NO_COLOR").is_some_and(|value| !value.is_empty())
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    }
+
+    /// The folder the process was started in.
+    pub(crate) fn cwd(&self) -> &std::path::Path {
+        &self.cwd
+    }
+
+    /// The gateway named by flag or environment.
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
+    /// The key for it.
+    pub(crate) fn api_key(&self) -> Option<String> {
+        self.api_key.clone()
+    }
+}
