@@ -57,3 +57,17 @@ pub const PLAN_CONSIDERED_MAX: usize = 48;
 
 /// A configuration file, a `.env` file, or a file that one of them refers to, in bytes.
 pub const CONFIG_FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a stream waits for a client that does not read, in milliseconds; then the client is
+/// taken for gone.
+pub const CLIENT_STALL_MS_MAX: u64 = 300_000;
+
+/// Bytes of a provider's stream that are decoded at one time, however much arrived: bounds the frames
+/// in memory.
+pub const STREAM_SLICE_BYTES_MAX: usize = 16 * 1024;
+
+/// Longest time a provider's `Retry-After` keeps a model from being tried at all, in milliseconds.
+pub const PAUSE_MS_MAX: u64 = 600_000;
+
+/// Models, and pauses, whose health is remembered for one provider.
+pub const HEALTH_ENTRIES_MAX: usize = 1_024;

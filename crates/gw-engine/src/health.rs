@@ -1,18 +1,34 @@
-//! Circuit breakers that tell a bad key from a bad model from a bad provider.
+//! Who may be called now: breakers and pauses that tell a bad key from a bad model from a bad
+//! provider.
 //!
-//! A refused key rests alone while other keys go on. A model that is not found or fails rests
-//! alone while its provider's other models go on. Only what says something about the whole
-//! provider (no connection, or failures of several of its models) rests the provider. A request
-//! that was wrong (400) says nothing about anybody.
+//! A *pause* is what a provider says plainly: this key is refused (401, 402), this key may not use
+//! this model (403), this model does not exist (404), come back in three seconds (`Retry-After`).
+//! It ends by itself. A *breaker* is what is concluded from failures in a row; when its rest is
+//! over, one call probes and its answer decides. Failures count against a model; no connection, or
+//! three failing models, count against the provider. A request that was wrong (400) says nothing
+//! about anybody.
+
+mod breaker;
+mod report;
 
 use std::collections::HashMap;
 
+use gw_core::limits::{HEALTH_ENTRIES_MAX, PAUSE_MS_MAX};
 use gw_core::{Error, Kind, ModelName, ProviderId};
 use parking_lot::Mutex;
 
+use self::breaker::Breaker;
 use crate::options::EngineOptions;
 
-/// All breakers of this process.
+pub use self::report::{HealthReport, ModelState, ProviderState};
+
+/// Models of one provider whose breakers are open that make the provider itself rest.
+const FAILING_MODELS: usize = 3;
+
+/// Pause of a key that was limited without a `Retry-After`, where another key can be used meanwhile.
+const KEY_SWITCH_MS: u64 = 1_000;
+
+/// All breakers and pauses of this process.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     providers: Mutex<HashMap<ProviderId, Entry>>,
@@ -22,233 +38,275 @@ pub(crate) struct Health {
 struct Entry {
     whole: Breaker,
     models: HashMap<ModelName, Breaker>,
-    keys: HashMap<String, Breaker>,
+    pauses: Vec<Pause>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Breaker {
-    failures: u32,
-    open_until_ms: u64,
-    is_probing: bool,
-    last: Option<(Kind, String)>,
+/// Something that is not to be used for a while. `None` stands for every key or every model.
+#[derive(Clone, Debug)]
+struct Pause {
+    key: Option<String>,
+    model: Option<ModelName>,
+    rest: Rest,
+}
+
+/// Why something may not be used, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// The end, in monotonic milliseconds.
+    pub(crate) until_ms: u64,
+    /// What was wrong.
+    pub(crate) kind: Kind,
+    /// What was said. For operators: it may be about somebody else's call.
+    pub(crate) message: String,
+    /// True for a breaker, false for a pause.
+    pub(crate) is_breaker: bool,
 }
 
 /// Whether something may be used now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Gate {
     /// Yes.
     Closed,
     /// It failed before; one call may try it.
     Probe,
-    /// Not before this instant (monotonic milliseconds).
-    Open { until_ms: u64 },
+    /// Not before the end of this rest.
+    Open(Rest),
 }
 
-/// A provider's state, for `/health` and the doctor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthReport {
+/// Which breakers a call probes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pass {
+    whole: bool,
+    model: bool,
+}
+
+/// What was called, for judging how it went.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried {
     /// The provider.
-    pub provider: ProviderId,
-    /// The provider as a whole.
-    pub state: ProviderState,
-    /// Models that are not simply well.
-    pub models: Vec<(ModelName, ModelState)>,
+    pub(crate) provider: ProviderId,
+    /// The model.
+    pub(crate) model: ModelName,
+    /// The key, by name; `None` for a provider that wants none.
+    pub(crate) key: Option<String>,
+    /// True where the provider has more than one key.
+    pub(crate) has_other_key: bool,
+    /// What it probes.
+    pub(crate) pass: Pass,
+    /// The status answered with, once there is one.
+    pub(crate) status: Option<u16>,
 }
 
-/// The state of a provider as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProviderState {
-    /// Usable.
-    Healthy,
-    /// Every key was refused.
-    KeysRefused {
-        /// What it said.
-        reason: String,
-    },
-    /// Resting after failures.
-    Resting {
-        /// What it said.
-        reason: String,
-        /// How long it still rests, in milliseconds.
-        for_ms: u64,
-    },
-}
-
-/// The state of one model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelState {
-    /// What its provider said.
-    pub reason: String,
-    /// How long it still rests, in milliseconds.
-    pub for_ms: u64,
-}
-
-impl Breaker {
-    fn gate(&self, now_ms: u64) -> Gate {
-        if self.open_until_ms == 0 {
-            Gate::Closed
-        } else if now_ms >= self.open_until_ms && !self.is_probing {
-            Gate::Probe
-        } else {
-            Gate::Open { until_ms: self.open_until_ms.max(now_ms + 1) }
-        }
-    }
-
-    fn rest(&mut self, until_ms: u64, error: &Error) {
-        self.open_until_ms = self.open_until_ms.max(until_ms);
-        self.is_probing = false;
-        self.last = Some((error.kind(), error.message().to_owned()));
-    }
-
-    fn fail(&mut self, now_ms: u64, options: &EngineOptions, error: &Error) -> bool {
-        self.failures = self.failures.saturating_add(1);
-        let was_probe = self.open_until_ms != 0;
-        if was_probe || self.failures >= options.breaker_failures {
-            self.rest(now_ms + options.breaker_open_ms, error);
-            return true;
-        }
-        self.last = Some((error.kind(), error.message().to_owned()));
-        false
+impl Tried {
+    /// True once the provider began to answer with success.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.status.is_some_and(|status| (200..300).contains(&status))
     }
 }
 
 impl Health {
-    /// Whether a model may be called now.
+    /// Whether a model may be called now, whatever the key.
     pub(crate) fn gate(&self, provider: &ProviderId, model: &ModelName, now_ms: u64) -> Gate {
-        let providers = self.providers.lock();
-        let Some(entry) = providers.get(provider) else { return Gate::Closed };
-        let model = entry.models.get(model).map_or(Gate::Closed, |breaker| breaker.gate(now_ms));
-        stricter(entry.whole.gate(now_ms), model)
-    }
-
-    /// Takes the place of the one call that may probe, so that others do not.
-    pub(crate) fn begin(&self, provider: &ProviderId, model: &ModelName, now_ms: u64) {
-        let mut providers = self.providers.lock();
-        let Some(entry) = providers.get_mut(provider) else { return };
-        if entry.whole.gate(now_ms) == Gate::Probe {
-            entry.whole.is_probing = true;
-        }
-        if let Some(breaker) = entry.models.get_mut(model)
-            && breaker.gate(now_ms) == Gate::Probe
-        {
-            breaker.is_probing = true;
-        }
-    }
-
-    /// A call that says nothing about the provider (cancelled, refused as malformed) gives the
-    /// place of the probe back.
-    pub(crate) fn abandon(&self, provider: &ProviderId, model: &ModelName) {
-        let mut providers = self.providers.lock();
-        let Some(entry) = providers.get_mut(provider) else { return };
-        entry.whole.is_probing = false;
-        if let Some(breaker) = entry.models.get_mut(model) {
-            breaker.is_probing = false;
-        }
-    }
-
-    /// True where this key may be used now.
-    pub(crate) fn key_is_usable(&self, provider: &ProviderId, key: &str, now_ms: u64) -> bool {
-        let providers = self.providers.lock();
-        providers
+        self.providers
+            .lock()
             .get(provider)
-            .and_then(|entry| entry.keys.get(key))
-            .is_none_or(|breaker| now_ms >= breaker.open_until_ms)
+            .map_or(Gate::Closed, |entry| entry.gate(model, now_ms))
     }
 
-    /// An answer closes every breaker it passed.
-    pub(crate) fn succeed(&self, provider: &ProviderId, model: &ModelName, key: Option<&str>) {
-        let mut providers = self.providers.lock();
-        let Some(entry) = providers.get_mut(provider) else { return };
-        entry.whole = Breaker::default();
-        entry.models.remove(model);
-        if let Some(key) = key {
-            entry.keys.remove(key);
-        }
-    }
-
-    /// A failure counts against whoever it says something about.
-    pub(crate) fn fail(
+    /// The rest of a key, for this model; `None`: it may be used.
+    pub(crate) fn key_rest(
         &self,
         provider: &ProviderId,
         model: &ModelName,
-        key: Option<&str>,
-        error: &Error,
+        key: &str,
         now_ms: u64,
-        options: &EngineOptions,
-    ) {
+    ) -> Option<Rest> {
+        let providers = self.providers.lock();
+        providers.get(provider)?.paused(Some(key), model, now_ms).cloned()
+    }
+
+    /// Goes through the gate, in one step with looking at it: of calls at one time, one probes.
+    pub(crate) fn enter(
+        &self,
+        provider: &ProviderId,
+        model: &ModelName,
+        now_ms: u64,
+    ) -> Result<Pass, Rest> {
         let mut providers = self.providers.lock();
-        let entry = providers.entry(provider.clone()).or_default();
-        match error.kind() {
-            Kind::ProviderAuth | Kind::ProviderBilling => {
-                let name = key.unwrap_or_default().to_owned();
-                let breaker = entry.keys.entry(name).or_default();
-                breaker.rest(now_ms + options.key_rest_ms, error);
-            }
-            Kind::ModelNotFound => {
-                let breaker = entry.models.entry(model.clone()).or_default();
-                breaker.rest(now_ms + options.breaker_open_ms, error);
-            }
-            Kind::ProviderRateLimited => {
-                let wait_ms = error.retry_after_ms().unwrap_or(1_000).min(options.breaker_open_ms);
-                let breaker = entry.models.entry(model.clone()).or_default();
-                breaker.rest(now_ms + wait_ms, error);
-            }
-            Kind::ProviderUnreachable => {
-                entry.whole.fail(now_ms, options, error);
-            }
-            Kind::ProviderOverloaded
-            | Kind::ProviderFailed
-            | Kind::ProviderTimeout
-            | Kind::ProviderMalformed => {
-                let breaker = entry.models.entry(model.clone()).or_default();
-                let has_opened = breaker.fail(now_ms, options, error);
-                let open = entry.models.values().filter(|b| b.open_until_ms > now_ms).count();
-                if has_opened && open >= 3 {
-                    entry.whole.rest(now_ms + options.breaker_open_ms, error);
-                }
-            }
-            _ => {
-                drop(providers);
-                self.abandon(provider, model);
-            }
+        let Some(entry) = providers.get_mut(provider) else { return Ok(Pass::default()) };
+        if let Gate::Open(rest) = entry.gate(model, now_ms) {
+            return Err(rest);
+        }
+        let whole = entry.whole.begin_probe(now_ms);
+        let model = entry.models.get_mut(model).is_some_and(|model| model.begin_probe(now_ms));
+        Ok(Pass { whole, model })
+    }
+
+    /// A call that says nothing about the provider (cancelled, refused as malformed) gives the
+    /// places of its probes back.
+    pub(crate) fn leave(&self, tried: &Tried) {
+        if let Some(entry) = self.providers.lock().get_mut(&tried.provider) {
+            entry.leave(tried);
         }
     }
 
-    /// The state of every provider that was ever in trouble.
-    pub(crate) fn report(&self, provider: &ProviderId, keys: &[&str], now_ms: u64) -> HealthReport {
-        let providers = self.providers.lock();
-        let mut report = HealthReport {
-            provider: provider.clone(),
-            state: ProviderState::Healthy,
-            models: Vec::new(),
-        };
-        let Some(entry) = providers.get(provider) else { return report };
-        let reason = |breaker: &Breaker| {
-            breaker.last.as_ref().map_or_else(String::new, |(_, message)| message.clone())
-        };
-        for (model, breaker) in &entry.models {
-            if breaker.open_until_ms > now_ms {
-                let for_ms = breaker.open_until_ms - now_ms;
-                report.models.push((model.clone(), ModelState { reason: reason(breaker), for_ms }));
+    /// A stream has begun. Its model is let through again, but one failure more and it rests:
+    /// otherwise a model whose streams all break off would never rest.
+    pub(crate) fn answering(&self, tried: &Tried, options: &EngineOptions) {
+        let mut providers = self.providers.lock();
+        let Some(entry) = providers.get_mut(&tried.provider) else { return };
+        entry.whole = Breaker::default();
+        if tried.pass.model
+            && let Some(model) = entry.models.get_mut(&tried.model)
+        {
+            model.close_on_trial(options);
+        }
+    }
+
+    /// A whole answer closes every breaker it passed.
+    pub(crate) fn succeed(&self, tried: &Tried) {
+        let mut providers = self.providers.lock();
+        let Some(entry) = providers.get_mut(&tried.provider) else { return };
+        entry.whole = Breaker::default();
+        entry.models.remove(&tried.model);
+    }
+
+    /// A failure counts against whoever it says something about.
+    pub(crate) fn fail(&self, tried: &Tried, error: &Error, now_ms: u64, options: &EngineOptions) {
+        let mut providers = self.providers.lock();
+        let entry = providers.entry(tried.provider.clone()).or_default();
+        let (key, model) = (tried.key.as_deref(), Some(&tried.model));
+        let asked_ms = error.retry_after_ms().filter(|wait_ms| *wait_ms > 0);
+        match error.kind() {
+            Kind::ProviderAuth | Kind::ProviderBilling => {
+                // 403 is about what a key may do, 401 and 402 about the key.
+                let model = model.filter(|_| tried.status == Some(403));
+                entry.pause(key, model, error, now_ms, options.key_rest_ms);
             }
+            Kind::ModelNotFound => {
+                entry.pause(None, model, error, now_ms, options.breaker_open_ms);
+            }
+            Kind::ProviderRateLimited => {
+                match asked_ms.or(tried.has_other_key.then_some(KEY_SWITCH_MS)) {
+                    Some(wait_ms) => entry.pause(key, model, error, now_ms, wait_ms),
+                    None => return entry.fail_model(tried, error, now_ms, options),
+                }
+            }
+            Kind::ProviderUnreachable if !tried.is_answering() => {
+                entry.whole.fail(tried.pass.whole, error, now_ms, options);
+                entry.leave_model(tried);
+                return;
+            }
+            Kind::ProviderOverloaded => {
+                if let Some(wait_ms) = asked_ms {
+                    entry.pause(None, model, error, now_ms, wait_ms);
+                }
+                return entry.fail_model(tried, error, now_ms, options);
+            }
+            Kind::ProviderUnreachable
+            | Kind::ProviderFailed
+            | Kind::ProviderTimeout
+            | Kind::ProviderMalformed
+            | Kind::ProviderTooLarge => return entry.fail_model(tried, error, now_ms, options),
+            _ => {}
         }
-        report.models.sort_by(|a, b| a.0.cmp(&b.0));
-        let refused = |key: &&str| entry.keys.get(*key).filter(|key| key.open_until_ms > now_ms);
-        if !keys.is_empty() && keys.iter().all(|key| refused(key).is_some()) {
-            let reason = keys.iter().find_map(|key| refused(key).map(reason)).unwrap_or_default();
-            report.state = ProviderState::KeysRefused { reason };
-        } else if entry.whole.open_until_ms > now_ms {
-            let for_ms = entry.whole.open_until_ms - now_ms;
-            report.state = ProviderState::Resting { reason: reason(&entry.whole), for_ms };
+        // It answered, if only to refuse.
+        if tried.pass.whole {
+            entry.whole = Breaker::default();
         }
-        report
+        entry.leave_model(tried);
+    }
+
+    /// Forgets what was said about a key whose secret was replaced.
+    pub(crate) fn forget_key(&self, provider: &ProviderId, key: &str) {
+        if let Some(entry) = self.providers.lock().get_mut(provider) {
+            entry.pauses.retain(|pause| pause.key.as_deref() != Some(key));
+        }
+    }
+}
+
+impl Entry {
+    fn gate(&self, model: &ModelName, now_ms: u64) -> Gate {
+        let paused = self.paused(None, model, now_ms);
+        let paused = paused.map_or(Gate::Closed, |rest| Gate::Open(rest.clone()));
+        let model = self.models.get(model).map_or(Gate::Closed, |model| model.gate(now_ms));
+        stricter(stricter(self.whole.gate(now_ms), model), paused)
+    }
+
+    /// The longest pause of exactly this key (`None`: those of every key) that holds for the model.
+    fn paused(&self, key: Option<&str>, model: &ModelName, now_ms: u64) -> Option<&Rest> {
+        self.pauses
+            .iter()
+            .filter(|pause| pause.key.as_deref() == key && pause.rest.until_ms > now_ms)
+            .filter(|pause| pause.model.as_ref().is_none_or(|paused| paused == model))
+            .map(|pause| &pause.rest)
+            .max_by_key(|rest| rest.until_ms)
+    }
+
+    fn pause(
+        &mut self,
+        key: Option<&str>,
+        model: Option<&ModelName>,
+        error: &Error,
+        now_ms: u64,
+        for_ms: u64,
+    ) {
+        self.pauses.retain(|pause| {
+            let is_same = pause.key.as_deref() == key && pause.model.as_ref() == model;
+            pause.rest.until_ms > now_ms && !is_same
+        });
+        if self.pauses.len() >= HEALTH_ENTRIES_MAX {
+            self.pauses.remove(0);
+        }
+        let rest = Rest {
+            until_ms: now_ms.saturating_add(for_ms.min(PAUSE_MS_MAX)),
+            kind: error.kind(),
+            message: error.message().to_owned(),
+            is_breaker: false,
+        };
+        self.pauses.push(Pause { key: key.map(str::to_owned), model: model.cloned(), rest });
+    }
+
+    fn fail_model(&mut self, tried: &Tried, error: &Error, now_ms: u64, options: &EngineOptions) {
+        if self.models.len() >= HEALTH_ENTRIES_MAX {
+            self.models.retain(|_, model| model.gate(now_ms) != Gate::Closed);
+        }
+        let is_new = !self.models.contains_key(&tried.model);
+        let mut has_opened = false;
+        // Models that fail are as many as callers can name; the first ones count.
+        if !is_new || self.models.len() < HEALTH_ENTRIES_MAX {
+            let model = self.models.entry(tried.model.clone()).or_default();
+            has_opened = model.fail(tried.pass.model, error, now_ms, options);
+        }
+        let is_open = |model: &&Breaker| matches!(model.gate(now_ms), Gate::Open(_));
+        let open = self.models.values().filter(is_open).count();
+        if tried.pass.whole {
+            self.whole.fail(true, error, now_ms, options);
+        } else if has_opened && open >= FAILING_MODELS {
+            self.whole.open(error, now_ms, options);
+        }
+    }
+
+    fn leave(&mut self, tried: &Tried) {
+        if tried.pass.whole {
+            self.whole.end_probe();
+        }
+        self.leave_model(tried);
+    }
+
+    fn leave_model(&mut self, tried: &Tried) {
+        if tried.pass.model
+            && let Some(model) = self.models.get_mut(&tried.model)
+        {
+            model.end_probe();
+        }
     }
 }
 
 fn stricter(a: Gate, b: Gate) -> Gate {
     match (a, b) {
-        (Gate::Open { until_ms: x }, Gate::Open { until_ms: y }) => Gate::Open { until_ms: x.max(y) },
-        (open @ Gate::Open { .. }, _) | (_, open @ Gate::Open { .. }) => open,
+        (Gate::Open(a), Gate::Open(b)) => Gate::Open(if a.until_ms >= b.until_ms { a } else { b }),
+        (open @ Gate::Open(_), _) | (_, open @ Gate::Open(_)) => open,
         (Gate::Probe, _) | (_, Gate::Probe) => Gate::Probe,
         (Gate::Closed, Gate::Closed) => Gate::Closed,
     }

@@ -101,14 +101,14 @@ pub struct HealthView {
     /// `LOG_LEVEL`
     pub log_level: String,
     /// `DEFAULT_LAYER`
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     pub default_layer: Option<Layer>,
     /// `ENABLE_CROSS_CHECK`
     pub enable_cross_check: bool,
     /// `ENABLE_AUTO_ESCALATE`
     pub enable_auto_escalate: bool,
     /// `MAX_ESCALATION_LAYER`
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     pub max_escalation_layer: Option<Layer>,
     /// `ENABLE_COST_TRACKING`
     pub enable_cost_tracking: bool,

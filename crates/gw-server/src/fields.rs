@@ -6,6 +6,9 @@ use gw_core::limits::CLIENT_ID_BYTES_MAX;
 use gw_core::{Error, Kind};
 use serde_json::{Map, Value};
 
+/// Largest count that a field may hold.
+const COUNT_MAX: u64 = 1_000_000_000;
+
 /// A JSON object of which some fields are understood. A null counts as absent.
 #[derive(Debug)]
 pub(crate) struct Fields {
@@ -115,16 +118,16 @@ impl Fields {
         Err(Error::bad_field(name, format!("`{name}` must be between {least} and {most}")))
     }
 
-    /// A whole number of at least one.
+    /// A whole number from one to [`COUNT_MAX`].
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`].
     pub(crate) fn count(&self, name: &str) -> Result<Option<u64>, Error> {
         match self.value(name) {
             None => Ok(None),
-            Some(value) => match value.as_u64() {
-                Some(count) if count > 0 => Ok(Some(count)),
-                _ => Err(wrong_type(name, "a whole number of at least 1")),
+            Some(value) => match whole(value) {
+                Some(count) if (1..=COUNT_MAX).contains(&count) => Ok(Some(count)),
+                _ => Err(wrong_type(name, "a whole number from 1 to 1000000000")),
             },
         }
     }
@@ -146,6 +149,13 @@ pub(crate) fn client_id<'a>(name: &str, id: &'a str) -> Result<&'a str, Error> {
         return Err(Error::bad_field(name, format!("`{name}` holds control characters")));
     }
     Ok(id)
+}
+
+/// JSON knows one kind of number: `7.0` is whole too.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn whole(value: &Value) -> Option<u64> {
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=1e15).contains(number);
+    value.as_u64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as u64))
 }
 
 fn wrong_type(name: &str, wanted: &str) -> Error {

@@ -97,9 +97,8 @@ impl Operation {
     }
 
     fn body_as(mut self, schema: Value, example: Value) -> Self {
-        let body = json!({"required": true, "content": {"application/json": {
-            "schema": schema, "example": example,
-        }}});
+        let content = json!({"application/json": shown(schema, example)});
+        let body = json!({"required": true, "content": content});
         self.object.insert("requestBody".to_owned(), body);
         self
     }
@@ -124,12 +123,11 @@ impl Operation {
         schema: Value,
         example: Value,
     ) -> Self {
-        let content = json!({"schema": schema, "example": example});
         let response = self
             .responses
             .entry(status.to_string())
             .or_insert_with(|| json!({"description": about, "content": {}}));
-        response["content"][content_type] = content;
+        response["content"][content_type] = shown(schema, example);
         self
     }
 
@@ -177,6 +175,13 @@ impl Operation {
     }
 }
 
+fn shown(schema: Value, example: Value) -> Value {
+    let mut content = Map::new();
+    content.insert("schema".to_owned(), schema);
+    content.insert("example".to_owned(), example);
+    Value::Object(content)
+}
+
 /// Errors that any door of the caller's scope may answer with, besides its own.
 pub(crate) const DOOR_ERRORS: [Kind; 4] =
     [Kind::Unauthenticated, Kind::Forbidden, Kind::MethodNotAllowed, Kind::Internal];
@@ -198,9 +203,10 @@ pub(crate) const CALL_ERRORS: [Kind; 9] = [
     Kind::ContentFiltered,
 ];
 
-/// The schema of an identifier that clients choose: 64 characters are at most 256 bytes.
+/// The schema of an identifier that clients choose. Other scripts are taken too, but the length is
+/// counted in bytes, which a schema cannot say.
 pub(crate) fn client_id() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9._:@/-]+$",
+    json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[A-Za-z0-9._:@/-]+$",
         "example": "demo-1"})
 }
 

@@ -1,6 +1,5 @@
 mod failover;
 mod laws;
-mod scratch;
 
 use std::sync::Arc;
 

@@ -60,6 +60,25 @@ fn wrong_types_name_their_field() {
 }
 
 #[test]
+fn counts_are_whole_however_they_are_written() {
+    let check = |json: &str, expected: Option<u64>| {
+        assert_eq!(
+            fields(&format!("{{\"a\":{json}}}")).count("a").ok().flatten(),
+            expected,
+            "{json}"
+        );
+    };
+    check("7", Some(7));
+    check("7.0", Some(7));
+    check("1e3", Some(1_000));
+    check("7.5", None);
+    check("0", None);
+    check("1e10", None);
+    check("1e300", None);
+    check("\"7\"", None);
+}
+
+#[test]
 fn absent_and_null_are_the_same() {
     let body = fields(r#"{"a":null}"#);
     assert!(matches!(body.text("a"), Ok(None)));

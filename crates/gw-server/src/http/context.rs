@@ -143,7 +143,7 @@ async fn summarise(
 pub(super) fn conversation_id(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<ConversationId, gw_core::Error> {
-    let Path(id) = path.map_err(wrong_path)?;
+    let Path(id) = path.map_err(|rejection| wrong_path(&rejection))?;
     fields::client_id("conversationId", &id).map(ConversationId::from)
 }
 

@@ -24,16 +24,16 @@ use crate::{body, fields::Fields};
 #[expect(dead_code, reason = "describes the body; Fields reads it, to name every fault")]
 pub(super) struct TurnRequest {
     /// The conversation; the answer sees its earlier turns.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._:@/-]+$")]
+    #[schema(min_length = 1, max_length = 256, pattern = "^[A-Za-z0-9._:@/-]+$")]
     conversation_id: String,
     /// What is asked.
     #[schema(min_length = 1)]
     message: String,
     /// The user, for records.
-    #[schema(max_length = 64, pattern = "^[A-Za-z0-9._:@/-]*$")]
+    #[schema(max_length = 256, pattern = "^[A-Za-z0-9._:@/-]*$")]
     user_id: Option<String>,
     /// The project, for records.
-    #[schema(max_length = 64, pattern = "^[A-Za-z0-9._:@/-]*$")]
+    #[schema(max_length = 256, pattern = "^[A-Za-z0-9._:@/-]*$")]
     project_id: Option<String>,
     /// How good the answer has to be; `normal` where absent.
     #[schema(value_type = Option<QualityWord>)]
@@ -53,7 +53,7 @@ pub(super) struct TurnRequest {
     /// Instructions put before the conversation.
     system_prompt: Option<String>,
     /// Most tokens to write.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000_000)]
     max_tokens: Option<u64>,
     /// Randomness.
     #[schema(minimum = 0, maximum = 2)]

@@ -47,27 +47,33 @@ struct HealthAnswer {
     /// When this was found.
     #[schema(format = "date-time")]
     timestamp: String,
-    #[serde(flatten)]
-    details: Option<Details>,
-}
-
-/// What only callers see.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Details {
     /// The program's version.
-    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    version: Option<String>,
     /// True while simulated models answer.
-    demo: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    demo: Option<bool>,
     /// Configured providers; true where well.
-    providers: BTreeMap<String, bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    providers: Option<BTreeMap<String, bool>>,
     /// The layers, by name.
-    layers: BTreeMap<&'static str, LayerState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    layers: Option<BTreeMap<&'static str, LayerState>>,
     /// Providers that are well.
-    healthy_providers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    healthy_providers: Option<Vec<String>>,
     /// What needs a look, in words.
-    alerts: Vec<String>,
-    configuration: HealthView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    alerts: Option<Vec<String>>,
+    /// The settings that decide about routing and cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration: Option<HealthView>,
 }
 
 /// A layer.
@@ -91,42 +97,40 @@ async fn health(
     let is_stopping = server.app.lifecycle.is_stopping();
     let is_trusted = caller.is_some_and(|Extension(caller)| caller.is_trusted);
     let is_ok = database && is_any_well && !is_stopping;
-    let answer = HealthAnswer {
+    let mut answer = HealthAnswer {
         status: if is_ok { "ok" } else { "degraded" },
         redis: false,
         database,
         timestamp: iso_instant(server.now_ms()),
-        details: is_trusted.then(|| details(&server, &reports, database)),
+        version: None,
+        demo: None,
+        providers: None,
+        layers: None,
+        healthy_providers: None,
+        alerts: None,
+        configuration: None,
     };
+    if is_trusted {
+        add_details(&mut answer, &server, &reports);
+    }
     Ok(respond::json_of(&answer)?)
 }
 
-fn details(server: &Server, reports: &[HealthReport], is_store_well: bool) -> Details {
-    let well: Vec<ProviderId> = reports
-        .iter()
-        .filter(|report| report.state == ProviderState::Healthy)
-        .map(|report| report.provider.clone())
-        .collect();
-    let names = |providers: &[ProviderId]| -> Vec<String> {
-        providers.iter().map(|provider| provider.as_str().to_owned()).collect()
-    };
-    Details {
-        version: server.app.version.clone(),
-        demo: server.app.is_demo,
-        providers: reports
-            .iter()
-            .map(|report| {
-                (report.provider.as_str().to_owned(), report.state == ProviderState::Healthy)
-            })
-            .collect(),
-        layers: Layer::ALL
-            .into_iter()
-            .map(|layer| (layer.as_str(), layer_state(server, layer, &well)))
-            .collect(),
-        healthy_providers: names(&well),
-        alerts: alerts(server, reports, is_store_well),
-        configuration: server.app.options.health_view.clone(),
-    }
+/// Adds what only callers see.
+fn add_details(answer: &mut HealthAnswer, server: &Server, reports: &[HealthReport]) {
+    let is_well = |report: &&HealthReport| report.state == ProviderState::Healthy;
+    let well: Vec<ProviderId> =
+        reports.iter().filter(is_well).map(|report| report.provider.clone()).collect();
+    let states = reports.iter().map(|report| (report.provider.to_string(), is_well(&report)));
+    let layers =
+        Layer::ALL.into_iter().map(|layer| (layer.as_str(), layer_state(server, layer, &well)));
+    answer.version = Some(server.app.version.clone());
+    answer.demo = Some(server.app.is_demo);
+    answer.providers = Some(states.collect());
+    answer.layers = Some(layers.collect());
+    answer.healthy_providers = Some(well.iter().map(ToString::to_string).collect());
+    answer.alerts = Some(alerts(server, reports, answer.database));
+    answer.configuration = Some(server.app.options.health_view.clone());
 }
 
 fn layer_state(server: &Server, layer: Layer, well: &[ProviderId]) -> LayerState {

@@ -35,7 +35,7 @@ async fn show(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
-    let Path(id) = path.map_err(wrong_path)?;
+    let Path(id) = path.map_err(|rejection| wrong_path(&rejection))?;
     let snapshot = server.app.engine.snapshot();
     let models = listing::listed(&snapshot);
     let Some(model) = listing::lookup(&snapshot, &models, &id) else {
@@ -50,7 +50,7 @@ async fn show(
 }
 
 /// A path whose parameters cannot be read.
-pub(super) fn wrong_path(rejection: PathRejection) -> Error {
+pub(super) fn wrong_path(rejection: &PathRejection) -> Error {
     Error::new(Kind::InvalidRequest, rejection.body_text()).with_field("path")
 }
 

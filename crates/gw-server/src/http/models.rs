@@ -50,7 +50,11 @@ async fn list(
     headers: HeaderMap,
     query: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(wanted) = query.map_err(wrong_query)?;
+    let Query(wanted) = query.map_err(|rejection| wrong_query(&rejection))?;
+    if !(1..=PAGE_MAX).contains(&wanted.limit.unwrap_or(PAGE_DEFAULT)) {
+        let message = format!("`limit` must be between 1 and {PAGE_MAX}");
+        return Err(Error::bad_field("limit", message).into());
+    }
     let models = listing::listed(&server.app.engine.snapshot());
     let shape = Shape::wanted(&headers, wanted.client_version.is_some());
     let body = match shape {
@@ -62,7 +66,7 @@ async fn list(
 }
 
 /// A query string that cannot be read.
-pub(super) fn wrong_query(rejection: QueryRejection) -> Error {
+pub(super) fn wrong_query(rejection: &QueryRejection) -> Error {
     Error::new(Kind::InvalidRequest, rejection.body_text()).with_field("query")
 }
 
@@ -72,9 +76,6 @@ fn entries(models: &[Listed], shape: Shape) -> Vec<Value> {
 
 fn page(models: &[Listed], wanted: &Wanted) -> Result<Value, Error> {
     let limit = wanted.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Error::bad_field("limit", format!("`limit` must be between 1 and {PAGE_MAX}")));
-    }
     let place = |name: &str, id: &str| {
         models
             .iter()

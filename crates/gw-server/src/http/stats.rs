@@ -74,7 +74,7 @@ async fn stats(
     State(server): State<Arc<Server>>,
     query: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(wanted) = query.map_err(wrong_query)?;
+    let Query(wanted) = query.map_err(|rejection| wrong_query(&rejection))?;
     let filter = filter(&wanted)?;
     let group = match wanted.group_by.as_deref() {
         None | Some("") => None,

@@ -19,7 +19,7 @@ async fn a_foreign_page_cannot_spend_money() {
     let headers = [("origin", "https://evil.example"), ("content-type", "text/plain")];
     let seen = gateway.ask(request("POST", "/v1/chat/completions", &headers, &body)).await;
     assert_eq!(seen.status, 403);
-    assert!(gateway.upstream.seen.lock().expect("unpoisoned").is_empty());
+    assert!(gateway.upstream.seen.lock().is_empty());
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! A gateway in memory: real engine and dialects, a provider that says what the test scripts.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -24,6 +24,7 @@ use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
@@ -70,7 +71,7 @@ impl Drop for Open {
 
 impl Scripted {
     pub(super) fn then(&self, script: Script) {
-        self.scripts.lock().expect("unpoisoned").push_back(script);
+        self.scripts.lock().push_back(script);
     }
 
     /// Waits until this many exchanges are under way.
@@ -81,7 +82,7 @@ impl Scripted {
 
     /// The last body that the provider was sent.
     pub(super) fn last_body(&self) -> Value {
-        self.seen.lock().expect("unpoisoned").last().expect("was called").1.clone()
+        self.seen.lock().last().expect("was called").1.clone()
     }
 }
 
@@ -93,8 +94,8 @@ impl Upstream for Scripted {
         request: OutgoingRequest,
     ) -> gw_core::Result<IncomingResponse> {
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        self.seen.lock().expect("unpoisoned").push((request.headers.clone(), body));
-        let script = self.scripts.lock().expect("unpoisoned").pop_front();
+        self.seen.lock().push((request.headers.clone(), body));
+        let script = self.scripts.lock().pop_front();
         let open = Open::new(&self.open);
         match script.unwrap_or_else(|| hello(14, 2)) {
             Script::Whole(status, named, body) => {
@@ -236,13 +237,13 @@ fn sum<'a>(calls: impl Iterator<Item = &'a CallRecord>) -> StatsRow {
 impl CallLog for Memory {
     async fn record(&self, call: CallRecord) -> gw_core::Result<()> {
         self.up()?;
-        self.calls.lock().expect("unpoisoned").push(call);
+        self.calls.lock().push(call);
         Ok(())
     }
 
     async fn stats(&self, _: StatsFilter) -> gw_core::Result<Stats> {
         self.up()?;
-        let calls = self.calls.lock().expect("unpoisoned");
+        let calls = self.calls.lock();
         Ok(Stats { total: sum(calls.iter()), ..Stats::default() })
     }
 
@@ -251,8 +252,8 @@ impl CallLog for Memory {
         id: &ConversationId,
     ) -> gw_core::Result<Option<ConversationStats>> {
         self.up()?;
-        let turns = self.turns.lock().expect("unpoisoned").get(id).map(Vec::len);
-        let calls = self.calls.lock().expect("unpoisoned");
+        let turns = self.turns.lock().get(id).map(Vec::len);
+        let calls = self.calls.lock();
         Ok(turns.map(|turns| ConversationStats {
             messages: turns as u64,
             calls: sum(calls.iter().filter(|call| call.conversation_id.as_ref() == Some(id))),
@@ -262,7 +263,7 @@ impl CallLog for Memory {
     }
 
     async fn recent_calls(&self, _: usize) -> gw_core::Result<Vec<CallRecord>> {
-        Ok(self.calls.lock().expect("unpoisoned").clone())
+        Ok(self.calls.lock().clone())
     }
 }
 
@@ -270,7 +271,7 @@ impl CallLog for Memory {
 impl Conversations for Memory {
     async fn append(&self, of: ConversationRef, turns: Vec<StoredMessage>) -> gw_core::Result<()> {
         self.up()?;
-        self.turns.lock().expect("unpoisoned").entry(of.id).or_default().extend(turns);
+        self.turns.lock().entry(of.id).or_default().extend(turns);
         Ok(())
     }
 
@@ -280,18 +281,18 @@ impl Conversations for Memory {
         limit: usize,
     ) -> gw_core::Result<Vec<StoredMessage>> {
         self.up()?;
-        let turns = self.turns.lock().expect("unpoisoned").get(id).cloned().unwrap_or_default();
+        let turns = self.turns.lock().get(id).cloned().unwrap_or_default();
         Ok(turns[turns.len().saturating_sub(limit)..].to_vec())
     }
 
     async fn summary(&self, id: &ConversationId) -> gw_core::Result<Option<StoredSummary>> {
         self.up()?;
-        Ok(self.summaries.lock().expect("unpoisoned").get(id).and_then(|all| all.last().cloned()))
+        Ok(self.summaries.lock().get(id).and_then(|all| all.last().cloned()))
     }
 
     async fn put_summary(&self, of: ConversationRef, body: Value) -> gw_core::Result<u32> {
         self.up()?;
-        let mut summaries = self.summaries.lock().expect("unpoisoned");
+        let mut summaries = self.summaries.lock();
         let versions = summaries.entry(of.id).or_default();
         let version = u32::try_from(versions.len()).expect("few") + 1;
         versions.push(StoredSummary { version, body, created_at_ms: 0 });

@@ -37,7 +37,7 @@ async fn usage_is_asked_of_the_provider_and_withheld_from_who_did_not_ask() {
     assert_eq!(gateway.upstream.last_body()["stream_options"]["include_usage"], true);
     assert_eq!(seen.text(), [STREAM[0], STREAM[1], STREAM[2], STREAM[4]].concat());
     gateway.engine.drain().await;
-    assert_eq!(gateway.store.calls.lock().expect("unpoisoned")[0].usage.input, 14);
+    assert_eq!(gateway.store.calls.lock()[0].usage.input, 14);
 }
 
 #[tokio::test]
@@ -117,6 +117,6 @@ async fn a_body_that_is_dropped_cancels_the_provider() {
     drop(body);
     gateway.engine.drain().await;
     gateway.upstream.open_becomes(0).await;
-    let calls = gateway.store.calls.lock().expect("unpoisoned");
+    let calls = gateway.store.calls.lock();
     assert_eq!(calls[0].status.as_str(), "cancelled");
 }

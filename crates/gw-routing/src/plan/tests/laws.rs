@@ -154,7 +154,7 @@ fn distinct(offerings: &[Offering]) -> Vec<&Offering> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_plan_keeps_every_promise(world in any_world()) {
