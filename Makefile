@@ -34,6 +34,7 @@ lint: ## Format, clippy, import rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run --quiet --package xtask -- tidy
+	cargo run --quiet --package xtask -- docs --check
 
 fmt: ## Format the code
 	cargo fmt --all

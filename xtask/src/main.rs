@@ -2,6 +2,7 @@
 
 mod catalog;
 mod catalog_source;
+mod docs;
 mod prices;
 mod prices_rules;
 mod recordings;
@@ -23,6 +24,8 @@ struct Cli {
 enum Chore {
     /// Make the embedded model catalogue from the model registry and the price list.
     Catalog(catalog::Options),
+    /// Write the reference pages in docs/, or check that they are fresh.
+    Docs(docs::Options),
     /// Price every recorded usage object twice and compare.
     Prices(prices::Options),
     /// Check the dialects against recorded provider exchanges.
@@ -34,6 +37,7 @@ enum Chore {
 fn main() -> Result<ExitCode> {
     match Cli::parse().chore {
         Chore::Catalog(options) => catalog::run(&options),
+        Chore::Docs(options) => docs::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Prices(options) => prices::run(&options),
         Chore::Recordings(options) => recordings::run(&options),
         Chore::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),

@@ -16,10 +16,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-net", &["gw-core"]),
     ("gw-store", &["gw-core", "gw-ledger"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-ledger", "gw-routing"]),
-    ("gw-config", &["gw-core"]),
+    ("gw-config", &["gw-core", "gw-dialect"]),
     ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-routing"]),
     ("gw-simulator", &["gw-core", "gw-dialect"]),
-    ("xtask", &["gw-core", "gw-catalog", "gw-dialect", "gw-ledger"]),
+    ("xtask", &["gw-core", "gw-catalog", "gw-config", "gw-dialect", "gw-ledger"]),
 ];
 
 /// The binary wires everything, so it alone may import everything.

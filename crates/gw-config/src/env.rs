@@ -207,7 +207,7 @@ fn proxies() -> Vec<EnvVar> {
 
 fn providers() -> Vec<EnvVar> {
     let mut table = Vec::new();
-    for provider in WELL_KNOWN {
+    for provider in WELL_KNOWN.iter() {
         let word = env_word(provider.id);
         let mut row = |name: Cow<'static, str>, field: &str, doc| {
             let key = format!("providers.{}.{field}", provider.id);
@@ -217,11 +217,11 @@ fn providers() -> Vec<EnvVar> {
             table.push(EnvVar { name, of, effect, doc });
         };
         row(format!("{word}_API_KEY").into(), "api_key", "");
-        for name in provider.key_env {
+        for name in &provider.key_env {
             row((*name).into(), "api_key", "");
         }
         row(format!("{word}_BASE_URL").into(), "base_url", "");
-        for name in provider.base_url_env {
+        for name in &provider.base_url_env {
             row((*name).into(), "base_url", "");
         }
         if provider.id == "openai" {

@@ -50,7 +50,7 @@ fn the_reference_names_every_key_and_every_variable() {
         assert!(page.contains(&format!("| `{}` |", var.name)), "{}", var.name);
     }
     assert!(page.contains("`GATEWAY_PROVIDERS__<ID>__API_KEY`"));
-    for known in WELL_KNOWN {
+    for known in WELL_KNOWN.iter() {
         assert!(page.contains(&format!("{}_BASE_URL", known.id.to_uppercase())), "{}", known.id);
     }
 }

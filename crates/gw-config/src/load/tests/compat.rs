@@ -91,7 +91,7 @@ fn the_seeds_own_example_loads() {
 
 #[test]
 fn providers_come_alive_by_their_key() {
-    for known in WELL_KNOWN {
+    for known in WELL_KNOWN.iter() {
         let word = known.id.to_uppercase();
         let mut bench = Bench::new().env(&format!("{word}_API_KEY"), "sk-1");
         if known.needs_base_url {
