@@ -24,6 +24,8 @@ TOURS = {
     "openai-node": ["node", "tour_openai.mjs"],
     "anthropic-node": ["node", "tour_anthropic.mjs"],
 }
+LOCKED_KEY = "tour-key-of-the-locked-gateway"
+TOUR_SECONDS_MAX = 300
 
 
 def free_port():
@@ -32,82 +34,130 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(url, process, seconds=30):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise SystemExit(f"{process.args[0]} ended with {process.returncode}")
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except urllib.error.HTTPError:
-            return
-        except OSError:
+class House:
+    """The programs of a tour. They end with it."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.environment = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ
+        }
+        self.programs = []
+
+    def start(self, name, command, path, more):
+        """Starts a program on a free port, waits until `path` answers, and gives its address."""
+        port = free_port()
+        home = self.folder / name
+        home.mkdir()
+        with open(home / "log", "w") as log:
+            program = subprocess.Popen(
+                [*command, "--port", str(port)],
+                env=self.environment | {"XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home} | more,
+                cwd=home,
+                stdout=log,
+                stderr=log,
+            )
+        self.programs.append((name, program))
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 30
+        while not answers(address + path):
+            if program.poll() is not None:
+                raise SystemExit(f"{name} ended with {program.returncode}\n{self.log(name)}")
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{name} does not answer\n{self.log(name)}")
             time.sleep(0.05)
-    raise SystemExit(f"{url} does not answer")
+        return address
+
+    def log(self, name):
+        return (self.folder / name / "log").read_text(errors="replace")[-8000:]
+
+    def end(self):
+        """Ends what still runs; gives the names of those that had ended by themselves."""
+        fallen = [name for name, program in self.programs if program.poll() is not None]
+        for _, program in reversed(self.programs):
+            program.terminate()
+            try:
+                program.wait(40)
+            except subprocess.TimeoutExpired:
+                program.kill()
+        return fallen
+
+
+def answers(url):
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+        return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def run_tour(name, runner, environment):
+    """Runs one tour; gives how many checks passed and failed."""
+    command = [runner, TOURS[name][1]]
+    try:
+        tour = subprocess.run(
+            command,
+            cwd=HERE,
+            env=environment | {"TOUR": name},
+            capture_output=True,
+            text=True,
+            timeout=TOUR_SECONDS_MAX,
+        )
+    except subprocess.TimeoutExpired as hanging:
+        output = (hanging.stdout or b"") + (hanging.stderr or b"")
+        sys.stderr.write(output.decode(errors="replace"))
+        print(f"{name}: hangs after {TOUR_SECONDS_MAX} s")
+        return 0, 1
+    sys.stdout.write(tour.stdout)
+    sys.stderr.write(tour.stderr)
+    counts = re.search(r"(\d+) passed, (\d+) failed\s*$", tour.stdout)
+    if counts is None:
+        print(f"{name}: ended with {tour.returncode} before its end")
+        return 0, 1
+    return int(counts.group(1)), int(counts.group(2))
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--gateway", required=True)
-    arguments.add_argument("--simulator", required=True)
+    arguments.add_argument("--gateway", required=True, type=Path)
+    arguments.add_argument("--simulator", required=True, type=Path)
     arguments.add_argument("--python", default=sys.executable, help="interpreter with the SDKs")
     arguments.add_argument("--only", choices=TOURS)
     arguments = arguments.parse_args()
+    gateway = [str(arguments.gateway.resolve()), "serve"]
+    simulator = [str(arguments.simulator.resolve())]
 
-    folder = Path(tempfile.mkdtemp(prefix="gateway-tours-"))
-    simulator_port, gateway_port = free_port(), free_port()
-    simulator_url = f"http://127.0.0.1:{simulator_port}"
-    base_url = f"http://127.0.0.1:{gateway_port}"
-    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    log = open(folder / "log", "w")
-    simulator = subprocess.Popen(
-        [arguments.simulator, "--port", str(simulator_port)], env=clean, stdout=log, stderr=log
-    )
-    gateway = subprocess.Popen(
-        [arguments.gateway, "serve", "--port", str(gateway_port)],
-        env=clean
-        | {
-            "XDG_DATA_HOME": str(folder),
-            "XDG_CONFIG_HOME": str(folder),
-            "OPENAI_API_KEY": "sim",
-            "OPENAI_BASE_URL": f"{simulator_url}/openai/v1",
-            "ANTHROPIC_API_KEY": "sim",
-            "ANTHROPIC_BASE_URL": f"{simulator_url}/anthropic",
-        },
-        cwd=folder,
-        stdout=log,
-        stderr=log,
-    )
     passed = failed = 0
-    try:
-        wait_for(f"{simulator_url}/_simulator/requests", simulator)
-        wait_for(f"{base_url}/readyz", gateway)
-        environment = clean | {
-            "TOUR_BASE_URL": base_url,
-            "TOUR_SIMULATOR_URL": simulator_url,
-            "TOUR_MODELS": "openai/gpt-5.6-tour,anthropic/claude-tour",
-        }
-        for name, (runner, script) in TOURS.items():
-            if arguments.only not in (None, name):
-                continue
-            runner = arguments.python if runner == "python" else runner
-            tour = subprocess.run(
-                [runner, script], cwd=HERE, env=environment, capture_output=True, text=True, timeout=600
-            )
-            sys.stdout.write(tour.stdout)
-            sys.stderr.write(tour.stderr)
-            counts = re.search(r"(\d+) passed, (\d+) failed\s*$", tour.stdout)
-            passed += int(counts.group(1)) if counts else 0
-            failed += int(counts.group(2)) if counts else 1
-    finally:
-        gateway.terminate()
-        simulator.terminate()
-        gateway.wait(20)
-        simulator.wait(20)
-        log.close()
-    if failed:
-        sys.stderr.write((folder / "log").read_text()[-8000:])
+    with tempfile.TemporaryDirectory(prefix="gateway-tours-") as folder:
+        house = House(folder)
+        try:
+            simulator_url = house.start("simulator", simulator, "/_simulator/requests", {})
+            providers = {
+                "OPENAI_API_KEY": "simulated",
+                "OPENAI_BASE_URL": f"{simulator_url}/openai/v1",
+                "ANTHROPIC_API_KEY": "simulated",
+                "ANTHROPIC_BASE_URL": f"{simulator_url}/anthropic",
+            }
+            locked = providers | {"GATEWAY_SERVER__KEY": LOCKED_KEY}
+            environment = house.environment | {
+                "TOUR_BASE_URL": house.start("gateway", gateway, "/readyz", providers),
+                "TOUR_LOCKED_URL": house.start("locked", gateway, "/readyz", locked),
+                "TOUR_LOCKED_KEY": LOCKED_KEY,
+                "TOUR_SIMULATOR_URL": simulator_url,
+            }
+            for name in [arguments.only] if arguments.only else TOURS:
+                runner = arguments.python if TOURS[name][0] == "python" else TOURS[name][0]
+                counts = run_tour(name, runner, environment)
+                passed, failed = passed + counts[0], failed + counts[1]
+        finally:
+            fallen = house.end()
+        for name in fallen:
+            print(f"{name} ended by itself")
+            failed += 1
+        if failed:
+            sys.stderr.write(house.log("gateway"))
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed or not passed else 0)
 

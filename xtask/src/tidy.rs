@@ -97,7 +97,7 @@ fn source(name: &str, text: &str, breaches: &mut Vec<String>) {
     }
     for (at, line) in text.lines().enumerate() {
         let code = line.trim_start();
-        if code.starts_with("use ") && code.contains("::*;") {
+        if code.starts_with("use ") && code.contains("::*;") && !code.contains("prelude::*") {
             breaches.push(format!("{name}:{}: glob import", at + 1));
         }
     }

@@ -4,33 +4,45 @@ use gw_core::chat::ChatRequest;
 use gw_core::{Error, Kind, Result};
 
 use crate::call::Call;
+use crate::options::RequestDefaults;
 
 /// Proof that a call may go on.
 pub(crate) struct Admitted(());
+
+/// Fields that the client left out and configuration filled in. Unlike the client's own, they give
+/// way where a model does not take them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Filled {
+    pub(crate) temperature: bool,
+    pub(crate) max_output_tokens: bool,
+}
 
 /// Checks what can be checked without a plan, and fills in configured defaults.
 pub(crate) fn admit(call: &mut Call) -> Result<Admitted> {
     if call.engine.tasks.is_closed() {
         return Err(Error::new(Kind::ShuttingDown, "the gateway is stopping"));
     }
-    call.is_edited |= fill_defaults(&mut call.inbound.request, &call.snapshot.engine.defaults);
+    call.filled = fill_defaults(&mut call.inbound.request, &call.snapshot.engine.defaults);
+    call.is_edited |= call.filled.temperature || call.filled.max_output_tokens;
     Ok(Admitted(()))
 }
 
-fn fill_defaults(request: &mut ChatRequest, defaults: &crate::options::RequestDefaults) -> bool {
-    let mut has_filled = false;
-    if request.model.is_empty()
+/// A default model is no edit: the model is named anew in whatever is sent.
+fn fill_defaults(request: &mut ChatRequest, defaults: &RequestDefaults) -> Filled {
+    if request.model.trim().is_empty()
         && let Some(model) = &defaults.model
     {
         request.model.clone_from(model);
     }
-    if request.sampling.temperature.is_none() && defaults.temperature.is_some() {
+    let filled = Filled {
+        temperature: request.sampling.temperature.is_none() && defaults.temperature.is_some(),
+        max_output_tokens: request.max_output_tokens.is_none() && defaults.max_tokens.is_some(),
+    };
+    if filled.temperature {
         request.sampling.temperature = defaults.temperature;
-        has_filled = true;
     }
-    if request.max_output_tokens.is_none() && defaults.max_tokens.is_some() {
+    if filled.max_output_tokens {
         request.max_output_tokens = defaults.max_tokens;
-        has_filled = true;
     }
-    has_filled
+    filled
 }

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use gw_core::error::Error;
 use gw_core::record::{AttemptRecord, CallRecord, CallStatus};
 use gw_core::reservation::Reservation;
-use gw_core::{CallId, Cost, Layer, ModelName, Money, ProviderId, Usage};
+use gw_core::task::{Complexity, TaskType};
+use gw_core::{CallId, Error, Kind, Layer, Money};
 use gw_routing::Features;
 
 use crate::answer::{Failure, Receipt};
 use crate::engine::Engine;
-use crate::events;
+use crate::admit::Filled;
+use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
 use crate::options::Snapshot;
+use crate::{events, remember, settle};
 
 /// A call under way. Dropped before it is finished (the client left), it settles and records
 /// itself as cancelled.
@@ -24,22 +26,24 @@ pub(crate) struct Call {
     pub(crate) features: Features,
     /// True where the request is no longer what the client's bytes say.
     pub(crate) is_edited: bool,
+    /// Which of its fields are configured defaults.
+    pub(crate) filled: Filled,
     /// Number of messages at the end of the request that the client sent now.
     pub(crate) new_messages: usize,
     pub(crate) attempts: Vec<AttemptRecord>,
     pub(crate) hold: Option<Arc<Reservation>>,
+    /// What is held; `None` where a price is not known.
+    pub(crate) worst_case: Option<Money>,
     pub(crate) route: Route,
-    /// What the attempt in flight will have cost if it is cut off now.
-    pub(crate) in_flight: Option<AttemptRecord>,
-    /// True once the provider began to answer the attempt in flight with success.
-    pub(crate) is_answering: bool,
+    pub(crate) in_flight: Option<InFlight>,
     pub(crate) first_token_ms: Option<u64>,
     started_at_ms: i64,
     began_ms: u64,
     is_finished: bool,
 }
 
-/// What was decided about a call, for its record.
+/// What was decided about a call, for its record. Model, provider and layer are those that
+/// answered, and empty until one does.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Route {
     pub(crate) model: String,
@@ -60,11 +64,12 @@ impl Call {
             features: Features::of(&inbound.request),
             new_messages: inbound.request.messages.len(),
             is_edited: false,
+            filled: Filled::default(),
             attempts: Vec::new(),
             hold: None,
+            worst_case: None,
             route: Route::default(),
             in_flight: None,
-            is_answering: false,
             first_token_ms: None,
             started_at_ms: clock.unix_ms(),
             began_ms: clock.monotonic_ms(),
@@ -78,47 +83,32 @@ impl Call {
         self.engine.resources.clock.monotonic_ms().saturating_sub(self.began_ms)
     }
 
+    /// What the request is for: the caller's word, or the guess.
+    pub(crate) fn task(&self) -> TaskType {
+        self.inbound.context.task.unwrap_or(self.features.task)
+    }
+
+    /// How hard it is, likewise.
+    pub(crate) fn complexity(&self) -> Complexity {
+        self.inbound.context.complexity.unwrap_or(self.features.complexity)
+    }
+
     /// When the call began, in milliseconds since 1970.
     pub(crate) fn started_at_ms(&self) -> i64 {
         self.started_at_ms
-    }
-
-    /// What all attempts consumed and cost so far.
-    pub(crate) fn receipt(&self) -> Receipt {
-        let mut usage = Usage::default();
-        let mut cost: Option<Cost> = None;
-        for attempt in &self.attempts {
-            usage = usage.plus(&attempt.usage);
-            cost = Some(match cost {
-                Some(sum) => sum.plus(attempt.cost.clone()),
-                None => attempt.cost.clone(),
-            });
-        }
-        Receipt {
-            usage,
-            cost: cost.unwrap_or(NOTHING_SPENT),
-            duration_ms: self.elapsed_ms(),
-            first_token_ms: self.first_token_ms,
-            attempts: self.attempts.len(),
-        }
     }
 
     /// Ends the call: settles its money, counts it, and gives its record. Nothing can be changed
     /// after.
     pub(crate) fn finish(&mut self, status: CallStatus) -> (CallRecord, Receipt) {
         self.is_finished = true;
-        if let Some(mut attempt) = self.in_flight.take() {
-            attempt.duration_ms = self.elapsed_ms().saturating_sub(attempt.duration_ms);
-            let provider = ProviderId::from(attempt.provider.as_str());
-            self.engine.health.abandon(&provider, &ModelName::from(attempt.model.as_str()));
-            self.attempts.push(attempt);
+        if let Some(attempt) = &self.in_flight {
+            self.engine.health.leave(&attempt.tried);
+            let prompt = self.prompt_alone();
+            self.end_attempt(CallStatus::Cancelled, Some(&prompt));
         }
-        let receipt = self.receipt();
-        if let Some(hold) = self.hold.take() {
-            let tokens = receipt.usage.total_input().saturating_add(receipt.usage.total_output());
-            hold.settle(receipt.cost.amount_or_zero(), tokens);
-        }
-        self.engine.totals.add(&receipt.usage, &receipt.cost, receipt.duration_ms, status.is_ok());
+        let receipt = settle::settle(self);
+        self.engine.totals.add(&receipt, &status);
         let record = self.record(status, &receipt);
         events::call_ended(&record);
         (record, receipt)
@@ -126,12 +116,8 @@ impl Call {
 
     /// Ends the call without an answer and keeps its record.
     pub(crate) async fn fail(mut self: Box<Self>, error: Error) -> Failure {
-        let status = CallStatus::Failed {
-            code: error.kind().row().code.to_owned(),
-            message: error.message().to_owned(),
-        };
-        let (record, _) = self.finish(status);
-        crate::remember::keep_record(&self.engine, record).await;
+        let (record, _) = self.finish(failed(&error));
+        remember::keep_surely(&self.engine, remember::keep_record(&self.engine, record)).await;
         Failure { call_id: self.id, error }
     }
 
@@ -157,8 +143,8 @@ impl Call {
             provider: self.route.provider.clone(),
             layer: self.route.layer,
             route_reason: self.route.summary.clone(),
-            task: context.task.unwrap_or(self.features.task),
-            complexity: context.complexity.unwrap_or(self.features.complexity),
+            task: self.task(),
+            complexity: self.complexity(),
             stream: self.inbound.request.stream,
             status,
             attempts: self.attempts.clone(),
@@ -173,21 +159,18 @@ impl Call {
     }
 }
 
-/// A call that reached no provider.
-pub(crate) const NOTHING_SPENT: Cost =
-    Cost::Priced { amount: Money::ZERO, source: gw_core::money::CostSource::Catalogue };
-
 impl Drop for Call {
     fn drop(&mut self) {
         if self.is_finished {
             return;
         }
         let (record, _) = self.finish(CallStatus::Cancelled);
-        let engine = Arc::clone(&self.engine);
-        // Outside a runtime (the process is going down) there is nobody left to write it.
+        // Outside a runtime the process is going down and nobody is left to write to the store.
         if tokio::runtime::Handle::try_current().is_ok() {
-            let tasks = engine.tasks.clone();
-            tasks.spawn(async move { crate::remember::keep_record(&engine, record).await });
+            self.engine.tasks.spawn(remember::keep_record(&self.engine, record));
+        } else {
+            let error = Error::new(Kind::ShuttingDown, "the runtime is gone");
+            events::record_not_kept(&record, &error);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, StoreHealth};
+use secrecy::ExposeSecret;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Failure};
@@ -63,9 +64,23 @@ impl Engine {
         self.snapshot.load_full()
     }
 
-    /// Puts a new configuration in force; calls under way keep theirs.
+    /// Puts a new configuration in force; calls under way keep theirs. What was said about a key
+    /// is forgotten where its secret is another one now.
     pub fn replace_snapshot(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
+        let snapshot = Arc::new(snapshot);
+        let old = self.snapshot.swap(Arc::clone(&snapshot));
+        for provider in snapshot.providers.values() {
+            let before = old.providers.get(&provider.id).map_or(&[][..], |old| &old.credentials);
+            for key in &provider.credentials {
+                let secret = key.secret.expose_secret();
+                let is_known = before
+                    .iter()
+                    .any(|old| old.name == key.name && old.secret.expose_secret() == secret);
+                if !is_known {
+                    self.health.forget_key(&provider.id, &key.name);
+                }
+            }
+        }
     }
 
     /// What the engine was given.

@@ -1,7 +1,7 @@
 //! Every log line and metric of the engine, so that the two cannot disagree.
 
 use gw_core::record::{AttemptRecord, CallRecord};
-use gw_core::{CallId, Error};
+use gw_core::{CallId, Error, Money};
 use metrics::{counter, histogram};
 
 /// A call ended, however.
@@ -39,18 +39,16 @@ pub(crate) fn call_ended(record: &CallRecord) {
         duration_ms = record.duration_ms,
         input_tokens = record.usage.total_input(),
         output_tokens = record.usage.total_output(),
-        cost_pico_usd = record.cost.amount().map(gw_core::Money::pico),
+        cost_pico_usd = record.cost.amount().map(Money::pico),
         "call ended"
     );
 }
 
 /// An attempt failed; another may follow.
 pub(crate) fn attempt_failed(call_id: CallId, attempt: &AttemptRecord, error: &Error) {
-    let labels = [
-        ("provider", attempt.provider.clone()),
-        ("model", attempt.model.clone()),
-        ("code", error.kind().row().code.to_owned()),
-    ];
+    // No model: callers can name any number of models that fail.
+    let labels =
+        [("provider", attempt.provider.clone()), ("code", error.kind().row().code.to_owned())];
     counter!("gateway_attempts_failed_total", &labels).increment(1);
     tracing::warn!(
         call_id = %call_id,
@@ -61,6 +59,12 @@ pub(crate) fn attempt_failed(call_id: CallId, attempt: &AttemptRecord, error: &E
         message = error.message(),
         "attempt failed"
     );
+}
+
+/// A call cost more than was held for it.
+pub(crate) fn spent_beyond_hold(call_id: CallId, held: Money, spent: Money) {
+    counter!("gateway_calls_beyond_hold_total").increment(1);
+    tracing::warn!(%call_id, %held, %spent, "call cost more than was held for it");
 }
 
 /// A record could not be kept. The log is its last resort, so it holds all of it.

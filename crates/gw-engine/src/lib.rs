@@ -1,4 +1,4 @@
-//! The life of a call. [`run`] reads as the list of its steps; each step is a file.
+//! The life of a call. `run.rs` reads as the list of its steps; each step is a file.
 //!
 //! The engine knows no provider, database or protocol: it holds the trait objects of
 //! [`gw_core::seam`], chosen by the binary.
@@ -19,10 +19,16 @@ mod remember;
 mod reserve;
 mod settle;
 
+mod encode;
+mod exchange;
+mod head;
+
 mod call;
 mod engine;
 mod events;
 mod health;
+mod in_flight;
+mod meter;
 mod totals;
 
 pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};

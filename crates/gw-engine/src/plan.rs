@@ -1,5 +1,8 @@
 //! Decides who may answer, in which order, and why.
 
+use std::sync::Arc;
+
+use gw_catalog::Offering;
 use gw_core::layer::Layer;
 use gw_core::{Error, Kind, ModelName, ProviderId, Result};
 use gw_routing::{Plan, Question};
@@ -9,8 +12,16 @@ use crate::health::Gate;
 use crate::options::Snapshot;
 use crate::recall::Recalled;
 
+/// A plan, and whom it was made for.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    /// The candidate that the plan's summary and reason speak of; steps after this one may take it
+    /// out.
+    pub(crate) first: Arc<Offering>,
+}
+
 /// Asks routing for a plan. Candidates are never empty.
-pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Plan> {
+pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
     if call.is_edited {
         call.features = gw_routing::Features::of(&call.inbound.request);
     }
@@ -26,13 +37,7 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Plan> {
         is_free_only: context.is_free_only,
     };
     let now_ms = call.engine.resources.clock.monotonic_ms();
-    let health = |provider: &ProviderId, model: &ModelName| {
-        match call.engine.health.gate(provider, model, now_ms) {
-            Gate::Closed => gw_routing::Health::Well,
-            Gate::Probe => gw_routing::Health::Probing,
-            Gate::Open { until_ms } => gw_routing::Health::Resting { until_ms },
-        }
-    };
+    let health = |provider: &ProviderId, model: &ModelName| health(call, provider, model, now_ms);
     let snapshot = gw_routing::Snapshot {
         catalog: &call.snapshot.catalog,
         providers: &call.snapshot.provider_ids,
@@ -40,24 +45,69 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Plan> {
         options: &call.snapshot.routing,
     };
     let mut plan = gw_routing::plan(&question, &snapshot)?;
-    keep_allowed(&mut plan, &call.snapshot)?;
+    let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
+    if let Some(first) = first
+        && !is_allowed(&first, &call.snapshot)
+    {
+        // Routing looks once more, without what is forbidden.
+        let forbidden = forbidden(&call.snapshot, &first);
+        plan = gw_routing::plan_without(&question, &snapshot, &forbidden)
+            .map_err(|_| not_allowed(&first))?;
+    }
+    plan.candidates.retain(|candidate| is_allowed(&candidate.offering, &call.snapshot));
+    let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
+    let first = first.ok_or_else(|| {
+        Error::new(Kind::NoCandidate, "configuration allows none of the models that fit")
+            .with_hint("See models_allow and models_deny of the providers in gateway.toml.")
+    })?;
     call.route.summary.clone_from(&plan.summary);
-    Ok(plan)
+    Ok(Planned { plan, first })
 }
 
-/// Takes out what a provider's `models_allow` and `models_deny` forbid.
-fn keep_allowed(plan: &mut Plan, snapshot: &Snapshot) -> Result<()> {
-    let first = plan.candidates.first().map(|first| first.offering.id()).unwrap_or_default();
-    plan.candidates.retain(|candidate| {
-        let offering = &candidate.offering;
-        let provider = snapshot.providers.get(&offering.provider);
-        provider.is_none_or(|provider| provider.allows(offering.name.as_str()))
-    });
-    if plan.candidates.is_empty() {
-        let message = format!("model `{first}` is not allowed at its provider");
-        return Err(Error::new(Kind::Forbidden, message).with_field("model").with_hint(
-            "See models_allow and models_deny of the provider in gateway.toml.",
-        ));
+/// Whether a model may be called now: by its breakers and pauses, and by the keys it can be called
+/// with.
+fn health(
+    call: &Call,
+    provider: &ProviderId,
+    model: &ModelName,
+    now_ms: u64,
+) -> gw_routing::Health {
+    let health = &call.engine.health;
+    let open_ms = match health.gate(provider, model, now_ms) {
+        Gate::Open(rest) => Some(rest.until_ms),
+        Gate::Closed | Gate::Probe => None,
+    };
+    let keys = call.snapshot.providers.get(provider).map_or(&[][..], |known| &known.credentials);
+    let rests = keys.iter().map(|key| health.key_rest(provider, model, &key.name, now_ms));
+    let keys_ms = rests
+        .map(|rest| rest.map(|rest| rest.until_ms))
+        .collect::<Option<Vec<u64>>>()
+        .and_then(|untils| untils.into_iter().min());
+    match open_ms.max(keys_ms) {
+        Some(until_ms) => gw_routing::Health::Resting { until_ms },
+        None if health.gate(provider, model, now_ms) == Gate::Probe => gw_routing::Health::Probing,
+        None => gw_routing::Health::Well,
     }
-    Ok(())
+}
+
+/// What `models_allow` and `models_deny` of a provider say.
+fn is_allowed(offering: &Offering, snapshot: &Snapshot) -> bool {
+    let provider = snapshot.providers.get(&offering.provider);
+    provider.is_none_or(|provider| provider.allows(offering.name.as_str()))
+}
+
+/// All models of the catalogue that are not allowed, and this one, which it may not list.
+fn forbidden(snapshot: &Snapshot, also: &Arc<Offering>) -> Vec<Arc<Offering>> {
+    let listed = snapshot.catalog.offerings().iter();
+    let listed = listed.filter(|offering| {
+        snapshot.provider_ids.contains(&offering.provider) && !is_allowed(offering, snapshot)
+    });
+    listed.chain([also]).cloned().collect()
+}
+
+fn not_allowed(offering: &Offering) -> Error {
+    let message = format!("model `{}` is not allowed at its provider", offering.id());
+    Error::new(Kind::Forbidden, message)
+        .with_field("model")
+        .with_hint("See models_allow and models_deny of the provider in gateway.toml.")
 }

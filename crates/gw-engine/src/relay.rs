@@ -4,26 +4,25 @@
 //! the call is settled. The last frame is held back until the record is durable.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
-use gw_catalog::Offering;
-use gw_core::event::{PartDelta, PartHead, StreamEvent};
-use gw_core::fold::Fold;
-use gw_core::limits::{REMEMBERED_TEXT_BYTES_MAX, STREAM_FRAMES_WAITING_MAX};
+use gw_core::event::{PartHead, StreamEvent};
+use gw_core::limits::{CLIENT_STALL_MS_MAX, STREAM_FRAMES_WAITING_MAX, STREAM_SLICE_BYTES_MAX};
 use gw_core::record::CallStatus;
 use gw_core::reply::ChatReply;
-use gw_core::seam::{BodyStream, Frame, FrameKind, StreamDecoder};
+use gw_core::seam::{BodyStream, Dialect, Frame, FrameKind, StreamDecoder};
 use gw_core::unfold::unfold;
-use gw_core::{Error, ProviderId, Result, Usage, UsageReport};
+use gw_core::{Error, ProviderId, Result};
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, AnswerBody, AnswerStream, Head, Piece, Receipt};
-use crate::attempt::Target1;
 use crate::call::Call;
+use crate::in_flight::failed;
 use crate::inbound::Recall;
-use crate::{remember, settle};
+use crate::meter::Meter;
+use crate::remember;
 
 /// Frames that may come before the first content; a provider that sends more is let through.
 const FRAMES_BEFORE_CONTENT_MAX: usize = 256;
@@ -34,35 +33,25 @@ const TAIL_WAIT: Duration = Duration::from_millis(50);
 
 /// A stream that has begun to say something.
 pub(crate) struct Live {
-    head: Head,
-    offering: Arc<Offering>,
+    pub(crate) head: Head,
     frames: VecDeque<Frame>,
     source: Source,
 }
 
 /// Where further frames come from.
 enum Source {
-    /// The provider's body.
-    Body { body: BodyStream, decoder: Box<dyn StreamDecoder> },
+    /// The provider's body; `waiting` has arrived and is not decoded yet.
+    Body { body: BodyStream, waiting: Bytes, decoder: Box<dyn StreamDecoder> },
     /// Nowhere: all frames are there.
     Done,
 }
 
 /// Reads a stream up to its first content, so that a failure before it can still be mended by
 /// another candidate.
-pub(crate) async fn open(
-    call: &mut Call,
-    target: &Target1<'_>,
-    head: Head,
-    body: BodyStream,
-) -> Result<Live> {
-    let decoder = target.provider.dialect.stream_decoder();
-    let mut live = Live {
-        head,
-        offering: Arc::clone(&target.candidate.offering),
-        frames: VecDeque::new(),
-        source: Source::Body { body, decoder },
-    };
+pub(crate) async fn open(dialect: &dyn Dialect, head: Head, body: BodyStream) -> Result<Live> {
+    let decoder = dialect.stream_decoder();
+    let source = Source::Body { body, waiting: Bytes::new(), decoder };
+    let mut live = Live { head, frames: VecDeque::new(), source };
     let mut looked_at = 0;
     loop {
         while let Some(frame) = live.frames.get(looked_at) {
@@ -71,7 +60,6 @@ pub(crate) async fn open(
                 return Err(error);
             }
             if frame.events.iter().any(is_content) || looked_at >= FRAMES_BEFORE_CONTENT_MAX {
-                call.first_token_ms = Some(call.elapsed_ms());
                 return Ok(live);
             }
         }
@@ -83,28 +71,17 @@ pub(crate) async fn open(
 }
 
 /// A stream made of one whole answer.
-pub(crate) fn replay(
-    call: &mut Call,
-    target: &Target1<'_>,
-    mut head: Head,
-    reply: &ChatReply,
-) -> Live {
+pub(crate) fn replay(mut head: Head, reply: &ChatReply) -> Live {
     head.is_pass_through = false;
-    call.first_token_ms = Some(call.elapsed_ms());
     let frames = unfold(reply).into_iter().map(|event| Frame {
-        raw: bytes::Bytes::new(),
+        raw: Bytes::new(),
         kind: match event {
             StreamEvent::End => FrameKind::End,
             _ => FrameKind::Data,
         },
         events: vec![event],
     });
-    Live {
-        head,
-        offering: Arc::clone(&target.candidate.offering),
-        frames: frames.collect(),
-        source: Source::Done,
-    }
+    Live { head, frames: frames.collect(), source: Source::Done }
 }
 
 /// Hands the stream to a pump of its own and gives the client's end.
@@ -127,33 +104,23 @@ enum Ending {
 }
 
 async fn pump(mut call: Box<Call>, mut live: Live, client: mpsc::Sender<Piece>) {
-    let wants_fold = call.inbound.context.recall == Recall::History;
-    let mut meter = Meter::new(wants_fold);
+    let mut meter = Meter::new(call.inbound.context.recall == Recall::History);
     let ending = carry(&mut live, &mut meter, &client).await;
     if matches!(ending, Ending::ClientGone | Ending::Broken(..)) {
         // Dropping the body now stops the provider before the books are closed.
         live.source = Source::Done;
     }
+    judge(&call, &ending);
     let status = match &ending {
         Ending::Proper(_) => CallStatus::Ok,
         Ending::ClientGone => CallStatus::Cancelled,
-        Ending::Broken(error, _) => {
-            let now_ms = call.engine.resources.clock.monotonic_ms();
-            let provider = ProviderId::from(call.route.provider.as_str());
-            let options = &call.snapshot.engine;
-            let model = &live.offering.name;
-            call.engine.health.fail(&provider, model, None, error, now_ms, options);
-            CallStatus::Failed {
-                code: error.kind().row().code.to_owned(),
-                message: error.message().to_owned(),
-            }
-        }
+        Ending::Broken(error, _) => failed(error),
     };
-    let receipt = close_books(&mut call, &live.offering, &mut meter, status).await;
+    let receipt = close_books(&mut call, meter, status).await;
     if let Ending::Proper(last) | Ending::Broken(_, last) = ending {
         // A client that leaves now has lost nothing but the end.
-        let _ = client.send(Piece::Receipt(Box::new(receipt))).await;
-        let _ = client.send(piece(&live.head, last)).await;
+        let _ = send(&client, Piece::Receipt(Box::new(receipt))).await;
+        let _ = send(&client, piece(&live.head, last)).await;
     }
     drop(client);
     if let Source::Body { body, .. } = &mut live.source {
@@ -161,18 +128,35 @@ async fn pump(mut call: Box<Call>, mut live: Live, client: mpsc::Sender<Piece>) 
     }
 }
 
+/// What the stream's end says about the provider's health.
+fn judge(call: &Call, ending: &Ending) {
+    let Some(tried) = call.in_flight.as_ref().map(|attempt| &attempt.tried) else { return };
+    let health = &call.engine.health;
+    match ending {
+        Ending::Proper(_) => health.succeed(tried),
+        Ending::ClientGone => {}
+        Ending::Broken(error, _) => {
+            let now_ms = call.engine.resources.clock.monotonic_ms();
+            health.fail(tried, error, now_ms, &call.snapshot.engine);
+        }
+    }
+}
+
 /// Sends frame after frame until the stream ends one way or another.
 async fn carry(live: &mut Live, meter: &mut Meter, client: &mpsc::Sender<Piece>) -> Ending {
     loop {
-        while let Some(frame) = live.frames.pop_front() {
+        while let Some(mut frame) = live.frames.pop_front() {
             meter.observe(&frame.events);
             if let Some(error) = failure(&frame.events) {
-                return Ending::Broken(error, frame);
+                // Written anew for the client: the provider's words may be about the gateway's key.
+                frame.raw = Bytes::new();
+                frame.kind = FrameKind::End;
+                return broken(error, &live.head, frame);
             }
             if frame.kind == FrameKind::End {
                 return Ending::Proper(frame);
             }
-            if client.send(piece(&live.head, frame)).await.is_err() {
+            if !send(client, piece(&live.head, frame)).await {
                 return Ending::ClientGone;
             }
         }
@@ -183,45 +167,51 @@ async fn carry(live: &mut Live, meter: &mut Meter, client: &mpsc::Sender<Piece>)
         };
         match read {
             Ok(true) => {}
-            Ok(false) if live.frames.is_empty() => return Ending::Proper(synthetic(StreamEvent::End)),
+            Ok(false) if live.frames.is_empty() => return Ending::Proper(last(StreamEvent::End)),
             Ok(false) => {}
             Err(error) => {
                 // What came before the failure still belongs to the client.
                 while let Some(frame) = live.frames.pop_front() {
                     meter.observe(&frame.events);
-                    if client.send(piece(&live.head, frame)).await.is_err() {
+                    if !send(client, piece(&live.head, frame)).await {
                         return Ending::ClientGone;
                     }
                 }
-                let event = StreamEvent::Error(Box::new(error.clone()));
-                return Ending::Broken(error, synthetic(event));
+                let frame = last(StreamEvent::Error(Box::new(error.clone())));
+                return broken(error, &live.head, frame);
             }
         }
     }
 }
 
+/// The ending that tells the client of a failure, once, and by whom.
+fn broken(error: Error, head: &Head, mut frame: Frame) -> Ending {
+    let error = error.with_provider(ProviderId::from(head.provider.as_str()));
+    let before = frame.events.into_iter().take_while(|it| !matches!(it, StreamEvent::Error(_)));
+    frame.events = before.collect();
+    frame.events.push(StreamEvent::Error(Box::new(error.clone())));
+    Ending::Broken(error, frame)
+}
+
+/// False: the client is gone, or takes nothing any more.
+async fn send(client: &mpsc::Sender<Piece>, piece: Piece) -> bool {
+    let patience = Duration::from_millis(CLIENT_STALL_MS_MAX);
+    client.send_timeout(piece, patience).await.is_ok()
+}
+
 /// Settles the attempt, records the call and keeps the turns.
-async fn close_books(
-    call: &mut Call,
-    offering: &Offering,
-    meter: &mut Meter,
-    status: CallStatus,
-) -> Receipt {
-    let report = meter.report(call.features.input_tokens, status.is_ok());
-    let cost = settle::settle(offering, &report, call.started_at_ms());
-    let elapsed_ms = call.elapsed_ms();
-    if let Some(mut attempt) = call.in_flight.take() {
-        attempt.status = status.clone();
-        attempt.usage = report.usage;
-        attempt.cost = cost;
-        attempt.duration_ms = elapsed_ms.saturating_sub(attempt.duration_ms);
-        call.attempts.push(attempt);
-    }
+async fn close_books(call: &mut Call, meter: Meter, status: CallStatus) -> Receipt {
     let is_ok = status.is_ok();
+    let report = meter.report(call.features.likely_input_tokens, is_ok);
+    call.end_attempt(status.clone(), Some(&report));
     let (record, receipt) = call.finish(status);
-    remember::keep_record(&call.engine, record).await;
-    if is_ok && let Some(fold) = meter.fold.take() {
-        remember::keep_turns(call, fold.reply()).await;
+    let record = remember::keep_record(&call.engine, record);
+    match meter.into_reply() {
+        Some(reply) if is_ok => {
+            let turns = remember::keep_turns(call, &reply);
+            tokio::join!(record, turns);
+        }
+        _ => record.await,
     }
     receipt
 }
@@ -231,8 +221,9 @@ fn piece(head: &Head, frame: Frame) -> Piece {
     Piece::Frame { raw, kind: frame.kind, events: frame.events }
 }
 
-fn synthetic(event: StreamEvent) -> Frame {
-    Frame { raw: bytes::Bytes::new(), kind: FrameKind::End, events: vec![event] }
+/// A frame that ends the stream, made here.
+fn last(event: StreamEvent) -> Frame {
+    Frame { raw: Bytes::new(), kind: FrameKind::End, events: vec![event] }
 }
 
 fn failure(events: &[StreamEvent]) -> Option<Error> {
@@ -242,26 +233,32 @@ fn failure(events: &[StreamEvent]) -> Option<Error> {
     })
 }
 
-/// True once another candidate can no longer take over unseen.
+/// True for something said, or the end. A text that only begins says nothing yet; everything else
+/// that begins is something, or is followed by a long silence (thinking).
 fn is_content(event: &StreamEvent) -> bool {
-    matches!(
-        event,
-        StreamEvent::PartStart { .. }
-            | StreamEvent::PartDelta { .. }
-            | StreamEvent::Stop { .. }
-            | StreamEvent::End
-    )
+    match event {
+        StreamEvent::PartStart { head, .. } => !matches!(head, PartHead::Text | PartHead::Refusal),
+        StreamEvent::PartDelta { .. } | StreamEvent::Stop { .. } | StreamEvent::End => true,
+        _ => false,
+    }
 }
 
 impl Source {
-    /// Reads until at least one more byte has been decoded. False: nothing more will come.
+    /// Reads and decodes one slice more. False: nothing more will come.
     async fn read(&mut self, frames: &mut VecDeque<Frame>) -> Result<bool> {
-        let Self::Body { body, decoder } = self else { return Ok(false) };
+        let Self::Body { body, waiting, decoder } = self else { return Ok(false) };
         let mut decoded = Vec::new();
-        let result = match body.next().await {
-            Some(Ok(bytes)) => decoder.push(&bytes, &mut decoded).map(|()| true),
+        let arrived = if waiting.is_empty() { body.next().await } else { None };
+        let result = match arrived {
             Some(Err(error)) => Err(error),
-            None => decoder.finish(&mut decoded).map(|()| false),
+            None if waiting.is_empty() => decoder.finish(&mut decoded).map(|()| false),
+            arrived => {
+                if let Some(Ok(bytes)) = arrived {
+                    *waiting = bytes;
+                }
+                let slice = waiting.split_to(waiting.len().min(STREAM_SLICE_BYTES_MAX));
+                decoder.push(&slice, &mut decoded).map(|()| true)
+            }
         };
         frames.extend(decoded);
         if !matches!(result, Ok(true)) {
@@ -269,63 +266,4 @@ impl Source {
         }
         result
     }
-}
-
-/// Counts what is delivered.
-struct Meter {
-    reported: Option<UsageReport>,
-    written_bytes: u64,
-    fold: Option<Fold>,
-}
-
-impl Meter {
-    fn new(wants_fold: bool) -> Self {
-        Self { reported: None, written_bytes: 0, fold: wants_fold.then(Fold::default) }
-    }
-
-    fn observe(&mut self, events: &[StreamEvent]) {
-        for event in events {
-            self.written_bytes += written(event);
-            if let StreamEvent::Usage(report) = event {
-                self.reported = Some(report.clone());
-            }
-            if self.written_bytes <= REMEMBERED_TEXT_BYTES_MAX as u64
-                && let Some(fold) = &mut self.fold
-            {
-                fold.push(event);
-            }
-        }
-    }
-
-    /// What the provider reported, completed by what was seen where the stream was cut before its
-    /// own final count. Four bytes are reckoned as a token.
-    fn report(&self, input_tokens_estimate: u64, is_whole: bool) -> UsageReport {
-        let mut report = self.reported.clone().unwrap_or_default();
-        if is_whole && self.reported.is_some() {
-            return report;
-        }
-        report.is_estimate = true;
-        if report.usage.total_input() == 0 {
-            report.usage.input = input_tokens_estimate;
-        }
-        let seen = self.written_bytes.div_ceil(4);
-        let counted = report.usage.total_output();
-        let missing = seen.saturating_sub(counted);
-        report.usage = report.usage.plus(&Usage { output: missing, ..Usage::default() });
-        report
-    }
-}
-
-fn written(event: &StreamEvent) -> u64 {
-    let bytes = match event {
-        StreamEvent::PartDelta { delta, .. } => match delta {
-            PartDelta::Text(text) | PartDelta::Thinking(text) | PartDelta::Arguments(text) => {
-                text.len()
-            }
-            PartDelta::Signature(_) | PartDelta::Citation(_) | PartDelta::Opaque(_) => 0,
-        },
-        StreamEvent::PartStart { head: PartHead::ToolCall { name, .. }, .. } => name.len(),
-        _ => 0,
-    };
-    bytes as u64
 }

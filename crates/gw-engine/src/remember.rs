@@ -3,40 +3,73 @@
 
 use std::sync::Arc;
 
-use gw_core::Kind;
 use gw_core::chat::{Message, Part, Role};
-use gw_core::record::{CallRecord, CallStatus, StoredMessage};
+use gw_core::limits::REMEMBERED_TEXT_BYTES_MAX;
+use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
 use gw_core::reply::ChatReply;
 
 use crate::answer::{Answer, AnswerBody, Whole};
-use crate::attempt::WholeReply;
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::events;
+use crate::exchange::WholeReply;
 use crate::inbound::Recall;
 
 /// Ends a call that was answered at once.
 pub(crate) async fn whole(mut call: Box<Call>, answered: WholeReply) -> Answer {
     let (record, receipt) = call.finish(CallStatus::Ok);
-    keep_record(&call.engine, record).await;
-    keep_turns(&call, &answered.reply).await;
+    let record = keep_record(&call.engine, record);
+    let turns = keep_turns(&call, &answered.reply);
+    keep_surely(&call.engine, async {
+        tokio::join!(record, turns);
+    })
+    .await;
     let WholeReply { reply, raw, head } = answered;
     Answer { head, body: AnswerBody::Whole(Box::new(Whole { reply, raw, receipt })) }
 }
 
+/// Sees it through even when the caller leaves meanwhile: the provider has been paid.
+pub(crate) async fn keep_surely(
+    engine: &Engine,
+    keeping: impl Future<Output = ()> + Send + 'static,
+) {
+    let _ = engine.tasks.spawn(keeping).await;
+}
+
 /// Keeps a record. A store that fails does not take the answer from the client: the record goes to
 /// the log instead.
-pub(crate) async fn keep_record(engine: &Arc<Engine>, record: CallRecord) {
-    if let Err(error) = engine.resources.calls.record(record.clone()).await {
-        events::record_not_kept(&record, &error);
+pub(crate) fn keep_record(
+    engine: &Engine,
+    record: CallRecord,
+) -> impl Future<Output = ()> + Send + 'static {
+    let calls = Arc::clone(&engine.resources.calls);
+    async move {
+        if let Err(error) = calls.record(record.clone()).await {
+            events::record_not_kept(&record, &error);
+        }
     }
 }
 
 /// Appends the new turns and the answer to the conversation, where the gateway keeps it.
-pub(crate) async fn keep_turns(call: &Call, reply: &ChatReply) {
+pub(crate) fn keep_turns(
+    call: &Call,
+    reply: &ChatReply,
+) -> impl Future<Output = ()> + Send + 'static {
+    let id = call.id;
+    let store = Arc::clone(&call.engine.resources.conversations);
+    let turns = turns(call, reply);
+    async move {
+        let Some((conversation, turns)) = turns else { return };
+        if let Err(error) = store.append(conversation, turns).await {
+            events::turns_not_kept(id, &error);
+        }
+    }
+}
+
+fn turns(call: &Call, reply: &ChatReply) -> Option<(ConversationRef, Vec<StoredMessage>)> {
     let context = &call.inbound.context;
     let (Recall::History, Some(conversation)) = (context.recall, &context.conversation) else {
-        return;
+        return None;
     };
     let messages = &call.inbound.request.messages;
     let new = &messages[messages.len().saturating_sub(call.new_messages)..];
@@ -46,22 +79,45 @@ pub(crate) async fn keep_turns(call: &Call, reply: &ChatReply) {
         .filter(|message| matches!(message.role, Role::User | Role::Assistant))
         .map(|message| stored(message.clone(), at_ms, call))
         .collect();
-    if let Some(choice) = reply.choices.first() {
-        let parts: Vec<Part> = choice
-            .parts
-            .iter()
-            .filter(|part| !matches!(part, Part::Thinking { .. } | Part::RedactedThinking { .. }))
-            .cloned()
-            .collect();
+    let parts = reply.choices.first().map(|choice| said(&choice.parts)).unwrap_or_default();
+    // An answer without a word would be refused when it is sent back.
+    if !parts.is_empty() {
         let message =
             Message { role: Role::Assistant, parts, name: None, extra: Default::default() };
-        turns.push(stored(message, call.engine.resources.clock.unix_ms(), call));
+        // A clock that was set back must not put the answer before its question.
+        let now_ms = call.engine.resources.clock.unix_ms().max(at_ms);
+        turns.push(stored(message, now_ms, call));
     }
-    let store = &call.engine.resources.conversations;
-    if let Err(error) = store.append(conversation.clone(), turns).await {
-        debug_assert!(error.kind() == Kind::StoreUnavailable, "{error:?}");
-        events::turns_not_kept(call.id, &error);
+    Some((conversation.clone(), turns))
+}
+
+/// What of an answer is said again to the next model: no thoughts, and no more than
+/// [`REMEMBERED_TEXT_BYTES_MAX`].
+fn said(parts: &[Part]) -> Vec<Part> {
+    let mut left = REMEMBERED_TEXT_BYTES_MAX;
+    let mut kept = Vec::with_capacity(parts.len());
+    for part in parts {
+        let mut part = part.clone();
+        let bytes = match &mut part {
+            Part::Thinking { .. } | Part::RedactedThinking { .. } => continue,
+            Part::Text { text, .. } | Part::Refusal { text } => {
+                text.truncate(text.floor_char_boundary(left));
+                if text.is_empty() {
+                    continue;
+                }
+                text.len()
+            }
+            Part::ToolCall { id, name, arguments, .. } => id.len() + name.len() + arguments.len(),
+            Part::Opaque { value, .. } => value.to_string().len(),
+            _ => 0,
+        };
+        if bytes > left {
+            break;
+        }
+        left -= bytes;
+        kept.push(part);
     }
+    kept
 }
 
 fn stored(message: Message, created_at_ms: i64, call: &Call) -> StoredMessage {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use gw_core::Result;
 
 use crate::answer::{Answer, Failure};
-use crate::attempt::Outcome;
 use crate::call::Call;
 use crate::engine::Engine;
+use crate::exchange::Outcome;
 use crate::inbound::Inbound;
 use crate::{admit, attempt, plan, recall, relay, remember, reserve};
 
@@ -24,7 +24,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, inbound: Inbound) -> Result<Answer
 async fn answer(call: &mut Call) -> Result<Outcome> {
     let admitted = admit::admit(call)?;
     let recalled = recall::recall(call, admitted).await?;
-    let plan = plan::plan(call, recalled)?;
-    let hold = reserve::reserve(call, &plan).await?;
-    attempt::attempt(call, &plan, &hold).await
+    let mut planned = plan::plan(call, recalled)?;
+    let hold = reserve::reserve(call, &mut planned).await?;
+    attempt::attempt(call, &planned, &hold).await
 }

@@ -1,16 +1,42 @@
-//! Turns what an attempt consumed into what it cost.
+//! Turns what all attempts consumed into the call's bill, and gives back what was held beyond it.
 
-use gw_catalog::Offering;
-use gw_core::money::CostSource;
-use gw_core::{Cost, UsageReport};
+use gw_core::Usage;
 
-/// The cost of one attempt at the catalogue's price of `at_ms`, or what the provider reports.
-pub(crate) fn settle(offering: &Offering, report: &UsageReport, at_ms: i64) -> Cost {
-    let cost = gw_ledger::cost(offering, report, at_ms);
-    match cost {
-        Cost::Priced { amount, source: CostSource::Catalogue } if report.is_estimate => {
-            Cost::Priced { amount, source: CostSource::Estimated }
+use crate::answer::Receipt;
+use crate::call::Call;
+use crate::events;
+use crate::in_flight::NOTHING_SPENT;
+
+/// Books the sum of all attempts. It may be more than was held, where several attempts broke off
+/// after they had cost something: the truth is booked all the same, and noted.
+pub(crate) fn settle(call: &mut Call) -> Receipt {
+    let receipt = receipt(call);
+    if let Some(hold) = call.hold.take() {
+        let tokens = receipt.usage.total_input().saturating_add(receipt.usage.total_output());
+        let spent = receipt.cost.amount_or_zero();
+        hold.settle(spent, tokens);
+        if let Some(held) = call.worst_case
+            && spent > held
+        {
+            events::spent_beyond_hold(call.id, held, spent);
         }
-        cost => cost,
+    }
+    receipt
+}
+
+fn receipt(call: &Call) -> Receipt {
+    let usage = call.attempts.iter().fold(Usage::default(), |sum, attempt| sum.plus(&attempt.usage));
+    let cost = call
+        .attempts
+        .iter()
+        .map(|attempt| attempt.cost.clone())
+        .reduce(gw_core::Cost::plus)
+        .unwrap_or(NOTHING_SPENT);
+    Receipt {
+        usage,
+        cost,
+        duration_ms: call.elapsed_ms(),
+        first_token_ms: call.first_token_ms,
+        attempts: call.attempts.len(),
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use gw_core::{Cost, Money, Usage};
+use gw_core::Money;
+use gw_core::record::CallStatus;
+
+use crate::answer::Receipt;
 
 /// Running sums.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ pub(crate) struct Totals {
 pub struct TotalsReport {
     /// Calls ended.
     pub calls: u64,
-    /// How many of them failed.
+    /// How many of them failed; a client that left is no failure.
     pub failed: u64,
     /// How many of them have no known price.
     pub unpriced: u64,
@@ -36,14 +39,16 @@ pub struct TotalsReport {
 }
 
 impl Totals {
-    pub(crate) fn add(&self, usage: &Usage, cost: &Cost, duration_ms: u64, is_ok: bool) {
+    pub(crate) fn add(&self, receipt: &Receipt, status: &CallStatus) {
+        let Receipt { usage, cost, duration_ms, .. } = receipt;
+        let has_failed = matches!(status, CallStatus::Failed { .. });
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.failed.fetch_add(u64::from(!is_ok), Ordering::Relaxed);
+        self.failed.fetch_add(u64::from(has_failed), Ordering::Relaxed);
         self.unpriced.fetch_add(u64::from(cost.amount().is_none()), Ordering::Relaxed);
         self.input_tokens.fetch_add(usage.total_input(), Ordering::Relaxed);
         self.output_tokens.fetch_add(usage.total_output(), Ordering::Relaxed);
         self.cost_pico.fetch_add(cost.amount_or_zero().pico(), Ordering::Relaxed);
-        self.duration_ms.fetch_add(duration_ms, Ordering::Relaxed);
+        self.duration_ms.fetch_add(*duration_ms, Ordering::Relaxed);
     }
 
     pub(crate) fn report(&self) -> TotalsReport {

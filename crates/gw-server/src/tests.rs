@@ -13,4 +13,3 @@ mod live;
 mod models;
 mod probes;
 mod streams;
-mod zz_fuzz;

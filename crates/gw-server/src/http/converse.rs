@@ -39,7 +39,7 @@ pub(super) struct TurnRequest {
     #[schema(value_type = Option<QualityWord>)]
     quality_level: Option<String>,
     /// A model, a layer or `auto`; `auto` where absent.
-    #[schema(example = "auto")]
+    #[schema(example = "auto", min_length = 1, max_length = 256, pattern = "^[A-Za-z0-9._:@/-]+$")]
     model: Option<String>,
     /// The layer asked for.
     #[schema(value_type = Option<LayerWord>)]

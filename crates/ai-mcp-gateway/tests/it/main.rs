@@ -1,0 +1,18 @@
+//! The real program, as its users meet it: started in an empty folder with a clean environment,
+//! called over HTTP and on the command line, with the simulator in the place of every provider.
+
+mod gateway;
+mod http;
+mod sse;
+mod store;
+mod upstream;
+
+mod bad_input;
+mod cancel;
+mod cli;
+mod clients;
+mod compat;
+mod durable;
+mod faults;
+mod passthrough;
+mod system_b;

@@ -1,0 +1,17 @@
+//! The engine with its real neighbours (dialects, budgets, store), against providers that follow a
+//! script. Time is paused: waits are checked to the millisecond and cost nothing.
+
+mod breaker;
+mod cancel;
+mod conversation;
+mod fallback;
+mod money;
+mod passthrough;
+mod plan;
+mod retry;
+mod stream;
+mod whole;
+
+mod fixture;
+mod script;
+mod wire;
