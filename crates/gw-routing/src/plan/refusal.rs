@@ -134,13 +134,13 @@ fn empty_layers(screen: &Screen<'_>, scope: &Scope, all: &[&Offering]) -> Error 
     let has_models = |layer: &Layer| all.iter().any(|offering| standing(offering) == *layer);
     let filled: Vec<Layer> = Layer::ALL.into_iter().filter(has_models).collect();
     let message = format!("No model available for layer {}", layers_text(scope));
-    let error = Error::new(Kind::NoCandidate, &*message);
     if scope.mode == Mode::Free {
-        return error.with_hint(
+        return Error::new(Kind::BudgetExhausted, message).with_hint(
             "Nothing may be spent and no free model is configured: set OSS_MODEL_ENABLED=true for a \
              local model, or OPENROUTER_API_KEY for its free ones.",
         );
     }
+    let error = Error::new(Kind::NoCandidate, &*message);
     let Some(first) = filled.first() else {
         return error
             .with_hint("Configure a provider that offers chat models, or list models by layer.");

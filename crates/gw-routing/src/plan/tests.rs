@@ -424,7 +424,7 @@ fn nothing_is_spent_where_nothing_may_be() {
         }
     });
     let (kind, text) = unfree.error();
-    assert_eq!(kind, Kind::NoCandidate);
+    assert_eq!(kind, Kind::BudgetExhausted);
     assert!(text.contains("OSS_MODEL_ENABLED"), "{text}");
     assert_eq!(free("opus").error().0, Kind::BudgetExhausted);
     let named = free("llama3:8b").plan().unwrap();
