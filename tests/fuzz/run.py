@@ -1,8 +1,9 @@
 """Starts the gateway with simulated models and lets Schemathesis try /openapi.json.
 
-No answer may be a 5xx, and every answer must have a status and a body that the document declares.
+No answer may be a 5xx, and every answer must have a status, a content type and a body that the
+document declares. The same seed tries the same requests.
 
-    python3 run.py --gateway BIN --schemathesis BIN [--examples N]
+    python3 run.py --gateway BIN --schemathesis BIN [--examples N] [--seed N]
 """
 
 import argparse
@@ -15,62 +16,84 @@ import time
 import urllib.request
 from pathlib import Path
 
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+)
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--gateway", required=True)
-    arguments.add_argument("--schemathesis", required=True)
-    arguments.add_argument("--examples", type=int, default=60)
-    arguments.add_argument("--seed", type=int, default=20261121)
-    arguments = arguments.parse_args()
 
+def start(gateway, folder, environment):
+    """Starts the gateway on a free port; gives the program and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="gateway-fuzz-"))
-    clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    log = open(folder / "log", "w")
-    gateway = subprocess.Popen(
-        [arguments.gateway, "serve", "--port", str(port), "--demo", "on"],
-        env=clean | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)},
-        cwd=folder,
-        stdout=log,
-        stderr=log,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}/openapi.json"
-        for _ in range(400):
-            try:
-                urllib.request.urlopen(url, timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-        status = subprocess.run(
-            [
-                arguments.schemathesis,
-                "run",
-                url,
-                f"--checks={checks}",
-                "--mode=all",
-                "--phases=examples,coverage,fuzzing",
-                f"--max-examples={arguments.examples}",
-                f"--seed={arguments.seed}",
-                "--request-timeout=30",
-                "--workers=1",
-                "--no-color",
-            ],
+    with open(folder / "log", "w") as log:
+        program = subprocess.Popen(
+            [gateway, "serve", "--port", str(port), "--demo", "on"],
+            env=environment | {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder},
             cwd=folder,
-            env=clean,
-        ).returncode
-        alive = gateway.poll() is None
-    finally:
-        gateway.terminate()
-        gateway.wait(20)
-        log.close()
-    if status or not alive:
-        sys.stderr.write((folder / "log").read_text()[-8000:])
-    sys.exit(status if alive else 1)
+            stdout=log,
+            stderr=log,
+        )
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and program.poll() is None:
+        try:
+            urllib.request.urlopen(f"{address}/openapi.json", timeout=2).close()
+            return program, address
+        except OSError:
+            time.sleep(0.05)
+    program.kill()
+    raise SystemExit(f"the gateway does not serve\n{(folder / 'log').read_text()}")
+
+
+def fuzz(arguments, address, folder, environment):
+    command = [
+        str(arguments.schemathesis.resolve()),
+        "run",
+        f"{address}/openapi.json",
+        f"--checks={','.join(CHECKS)}",
+        "--mode=all",
+        "--phases=examples,coverage,fuzzing",
+        f"--max-examples={arguments.examples}",
+        f"--seed={arguments.seed}",
+        "--generation-database=none",
+        "--continue-on-failure",
+        "--suppress-health-check=all",
+        "--request-timeout=30",
+        "--workers=1",
+        "--warnings=off",
+        "--no-color",
+    ]
+    return subprocess.run(command, cwd=folder, env=environment).returncode
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--gateway", required=True, type=Path)
+    arguments.add_argument("--schemathesis", required=True, type=Path)
+    arguments.add_argument("--examples", type=int, default=60)
+    arguments.add_argument("--seed", type=int, default=20261121)
+    arguments = arguments.parse_args()
+    environment = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ
+    }
+    with tempfile.TemporaryDirectory(prefix="gateway-fuzz-") as folder:
+        folder = Path(folder)
+        gateway, address = start(str(arguments.gateway.resolve()), folder, environment)
+        try:
+            status = fuzz(arguments, address, folder, environment)
+            is_alive = gateway.poll() is None
+        finally:
+            gateway.terminate()
+            gateway.wait(40)
+        if status or not is_alive:
+            sys.stderr.write((folder / "log").read_text(errors="replace")[-8000:])
+        if not is_alive:
+            print("the gateway ended by itself")
+    sys.exit(1 if status or not is_alive else 0)
 
 
 main()

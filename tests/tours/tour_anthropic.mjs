@@ -190,6 +190,7 @@ await checkAll({
       model: named(provider, "thinking-stream"),
       max_tokens: 4096,
       thinking: { type: "adaptive" },
+      output_config: { effort: "high" },
       messages: [user("Think hard")],
     });
     const final = await events.finalMessage();

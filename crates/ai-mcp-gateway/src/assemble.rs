@@ -317,6 +317,7 @@ fn routing(loaded: &Loaded) -> RoutingOptions {
             .then(|| fallback.openrouter_replace_openai.clone()),
         openrouter_replace_claude: is_chosen("openrouter_replace_claude")
             .then(|| fallback.openrouter_replace_claude.clone()),
+        default_provider: settings.defaults.provider.as_deref().map(ProviderId::from),
         oss_local: local,
     }
 }

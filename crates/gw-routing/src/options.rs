@@ -1,6 +1,6 @@
 //! What configuration decides for routing. Names in the docs are the environment's.
 
-use gw_core::Layer;
+use gw_core::{Layer, ProviderId};
 use gw_core::task::TaskGroup;
 
 /// What configuration decides for routing.
@@ -28,6 +28,9 @@ pub struct RoutingOptions {
     pub openrouter_replace_openai: Option<String>,
     /// `OPENROUTER_REPLACE_CLAUDE`, likewise.
     pub openrouter_replace_claude: Option<String>,
+    /// The provider that a model without a provider's name goes to first (`defaults.provider`,
+    /// system B's `API_KEY`). It also takes names that the catalogue does not know.
+    pub default_provider: Option<ProviderId>,
     /// The local model of `OSS_MODEL_NAME`, where `OSS_MODEL_ENABLED` says so: `ollama/llama3:8b`.
     pub oss_local: Option<String>,
 }
@@ -45,6 +48,7 @@ impl Default for RoutingOptions {
             openrouter_fallback_models: None,
             openrouter_replace_openai: None,
             openrouter_replace_claude: None,
+            default_provider: None,
             oss_local: None,
         }
     }

@@ -16,12 +16,7 @@ pub(super) fn plan(
     name: &str,
 ) -> Result<Plan> {
     let mut draft = Draft::new(Screen { question, snapshot, failed });
-    let found = match snapshot.catalog.resolve(name, snapshot.providers) {
-        Resolution::Found { candidates, .. } => candidates,
-        Resolution::NotFound { nearest } => {
-            return Err(refusal::unknown_model(name, &nearest, snapshot));
-        }
-    };
+    let found = resolve(snapshot, name)?;
     let bounds = Bounds { floor: Layer::L0, ceiling: question.max_layer };
     for offering in &found {
         draft.offer_named(offering, bounds);
@@ -40,6 +35,25 @@ pub(super) fn plan(
     };
     let words = Words { summary, reason: format!("model `{name}`") };
     draft.finish(&words).ok_or_else(|| refusal::nothing_left(snapshot))
+}
+
+/// What the name means: at the default provider first, where there is one. A name that the
+/// catalogue does not know is taken for one of that provider's own.
+fn resolve(snapshot: &Snapshot<'_>, name: &str) -> Result<Vec<Arc<Offering>>> {
+    let default = snapshot.options.default_provider.as_ref();
+    match (snapshot.catalog.resolve(name, snapshot.providers), default) {
+        (Resolution::Found { mut candidates, .. }, Some(default)) => {
+            candidates.sort_by_key(|offering| offering.provider != *default);
+            Ok(candidates)
+        }
+        (Resolution::Found { candidates, .. }, None) => Ok(candidates),
+        (Resolution::NotFound { .. }, Some(default)) if snapshot.providers.contains(default) => {
+            Ok(vec![snapshot.catalog.or_unlisted(default, name)])
+        }
+        (Resolution::NotFound { nearest }, _) => {
+            Err(refusal::unknown_model(name, &nearest, snapshot))
+        }
+    }
 }
 
 /// The named model at other configured providers. What was free stays free.
