@@ -144,7 +144,9 @@ async fn exchange(
     }
     let mut head = head(call, chosen, notices, &headers);
     let wants_stream = call.inbound.request.stream;
-    if wants_stream && !is_json(&headers) {
+    // A web page (a login, a proxy's notice) is read whole, to be refused as what it is.
+    if wants_stream && !is_of_type(&headers, "application/json") && !is_of_type(&headers, "text/html")
+    {
         let live = relay::open(dialect, head, body).await?;
         return Ok(Outcome::Streaming(Box::new(live)));
     }
@@ -243,12 +245,12 @@ fn too_late(deadline_ms: u64) -> Error {
     Error::new(Kind::ProviderTimeout, message).with_retry(Retry::No)
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
-        .is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json"))
+        .is_some_and(|value| value.trim().eq_ignore_ascii_case(wanted))
 }
 
 /// True for the first bytes of server-sent events.

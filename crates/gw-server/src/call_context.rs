@@ -38,14 +38,16 @@ pub(crate) fn read(
     if let Some(agent) = plain(headers, USER_AGENT.as_str()) {
         metadata.insert("user_agent".to_owned(), Value::String(agent));
     }
-    let conversation = named_conversation(headers)?.or(session).map(|id| ConversationRef {
+    let named = named_conversation(headers)?;
+    let recall = recall(headers, named.is_some())?;
+    let conversation = named.or(session).map(|id| ConversationRef {
         id: ConversationId::from(id),
         user_id: caller.user_id.clone(),
         project_id: caller.project_id.clone(),
     });
     Ok(CallContext {
         conversation,
-        recall: Recall::Nothing,
+        recall,
         quality: word::<Quality>(headers, "x-gateway-quality")?,
         task: word::<TaskType>(headers, "x-gateway-task")?,
         complexity: None,
@@ -64,6 +66,19 @@ fn named_conversation(headers: &HeaderMap) -> Result<Option<String>, Error> {
         }
     }
     Ok(None)
+}
+
+/// What the gateway puts before the request. Clients of a dialect send their history themselves
+/// unless they say otherwise; only a conversation named on purpose is continued.
+fn recall(headers: &HeaderMap, is_named: bool) -> Result<Recall, Error> {
+    const NAME: &str = "x-gateway-recall";
+    match text(headers, NAME)? {
+        None | Some("nothing") => Ok(Recall::Nothing),
+        Some("history") if is_named => Ok(Recall::History),
+        Some("history") => Err(Error::bad_field(NAME, "there is no conversation to recall")
+            .with_hint("name it in x-gateway-conversation-id")),
+        Some(_) => Err(Error::bad_field(NAME, format!("`{NAME}` must be `history` or `nothing`"))),
+    }
 }
 
 /// Headers that a provider of the client's own dialect shall see. Never credentials or accounts.

@@ -127,6 +127,10 @@ fn show(
             let value = match value {
                 serde_json::Value::String(value) => value.clone(),
                 serde_json::Value::Null => "unknown".to_owned(),
+                serde_json::Value::Array(values) => {
+                    let words: Vec<&str> = values.iter().filter_map(|word| word.as_str()).collect();
+                    words.join(" ")
+                }
                 other => other.to_string(),
             };
             text.push_str(&format!("{field:22} {value}\n"));

@@ -1,7 +1,7 @@
 use gw_core::principal::Principal;
 use gw_core::task::{Quality, TaskType};
 use gw_core::{Kind, Layer};
-use gw_engine::{CallContext, Door};
+use gw_engine::{CallContext, Door, Recall};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 fn read(door: Door, pairs: &[(&str, &str)]) -> Result<CallContext, gw_core::Error> {
@@ -46,6 +46,8 @@ fn a_wrong_word_names_its_header() {
         ("x-gateway-metadata", "[1]"),
         ("x-gateway-metadata", "{\"a\":{}}"),
         ("x-gateway-conversation-id", "größe"),
+        ("x-gateway-recall", "all"),
+        ("x-gateway-recall", "history"),
     ] {
         let error = read(Door::OpenAiChat, &[(name, value)]).expect_err(name);
         assert_eq!(error.kind(), Kind::InvalidRequest, "{name}");
@@ -102,4 +104,13 @@ fn metadata_is_kept_within_bounds() {
     let many: Vec<String> = (0..17).map(|at| format!("\"k{at}\":1")).collect();
     let many = format!("{{{}}}", many.join(","));
     assert!(read(Door::OpenAiChat, &[("x-gateway-metadata", &many)]).is_err());
+}
+
+#[test]
+fn history_is_recalled_where_it_is_asked_for() {
+    let named = ("x-gateway-conversation-id", "c1");
+    let recall = |pairs: &[(&str, &str)]| read(Door::OpenAiChat, pairs).expect("well formed").recall;
+    assert_eq!(recall(&[named]), Recall::Nothing);
+    assert_eq!(recall(&[named, ("x-gateway-recall", "nothing")]), Recall::Nothing);
+    assert_eq!(recall(&[named, ("x-gateway-recall", "history")]), Recall::History);
 }
