@@ -7,7 +7,7 @@ SHARED ?= ../shared
 BIN := target/debug
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-data test-tours lint fmt release ci clean
+.PHONY: help run test test-rust test-data test-tours lint fmt release bench ci clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ fmt: ## Format the code
 
 release: ## Build the binary that ships, target/release/ai-mcp-gateway
 	cargo build --release --package ai-mcp-gateway
+
+bench: release ## Start time, memory, and what the gateway adds to a call
+	cargo build --release --package gw-simulator
+	python3 bench/run.py --gateway target/release/ai-mcp-gateway --simulator target/release/gw-simulator
 
 ci: ## What the gate runs
 	.ci/run

@@ -6,6 +6,7 @@ use gw_config::section::provider::Provider as Configured;
 use gw_core::seam::{Quirks, Upstream};
 use gw_core::{Error, Kind, ProviderId, Result};
 use gw_dialect::providers::{Auth, ProviderSpec, endpoint, spec};
+use gw_engine::provider::ModelFilter;
 use gw_engine::{Credential, Provider};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
@@ -64,7 +65,7 @@ fn path_of(configured: &Configured) -> &'static str {
     }
 }
 
-fn model_filter(configured: &Configured) -> Option<Box<dyn Fn(&str) -> bool + Send + Sync>> {
+fn model_filter(configured: &Configured) -> Option<ModelFilter> {
     if configured.models_allow.is_empty() && configured.models_deny.is_empty() {
         return None;
     }

@@ -59,7 +59,8 @@ impl Operation {
         self.parameter(
             "header",
             "x-gateway-conversation-id",
-            "The conversation the call belongs to.",
+            "The conversation the call belongs to. With `x-gateway-recall: history` its earlier \
+             turns are put before the request.",
             &id,
         )
         .parameter(
@@ -112,6 +113,11 @@ impl Operation {
     /// A JSON answer of a dialect's type, with the headers of a call.
     pub(crate) fn dialect_answer(self, name: &str, about: &str, example: Value) -> Self {
         self.answers_as(200, about, "application/json", dialect_reference(name), example)
+    }
+
+    /// The same answer as a stream: the schema and the example are of one event.
+    pub(crate) fn dialect_events(self, name: &str, example: Value) -> Self {
+        self.answers_as(200, "", "text/event-stream", dialect_reference(name), example)
     }
 
     /// An answer of any kind.

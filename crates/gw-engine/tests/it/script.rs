@@ -107,6 +107,13 @@ struct Body {
     is_done: bool,
 }
 
+impl Body {
+    fn end(&mut self) {
+        self.is_done = true;
+        self.steps.clear();
+    }
+}
+
 impl Drop for Body {
     fn drop(&mut self) {
         self.bodies.open.fetch_sub(1, Ordering::SeqCst);
@@ -171,13 +178,12 @@ impl Script {
                     }
                     Some(Step::Wait(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
                     Some(Step::Break(error)) => {
-                        body.is_done = true;
-                        body.steps.clear();
+                        body.end();
                         return Some((Err(error), body));
                     }
                     Some(Step::Forever) => std::future::pending().await,
                     None => {
-                        body.is_done = true;
+                        body.end();
                         return None;
                     }
                 }

@@ -50,12 +50,12 @@ fn operations() -> Vec<Operation> {
             "message": {"role": "assistant", "content": "Hello."}}],
         "usage": {"prompt_tokens": 14, "completion_tokens": 2, "total_tokens": 16},
     });
-    let stream = json!("data: {\"object\":\"chat.completion.chunk\"}\n\ndata: [DONE]\n\n");
+    let event = json!({"data": "[DONE]"});
     let post = Operation::new("post", "createChatCompletion", "OpenAI", "A completion in OpenAI's dialect.")
         .call_headers()
         .dialect_body("ChatCompletionRequest", request)
         .dialect_answer("ChatCompletion", "The answer, whole or as a stream of events.", answer)
-        .answers_as(200, "", "text/event-stream", json!({"type": "string"}), stream)
+        .dialect_events("ChatCompletionEvent", event)
         .with_call_answer_headers()
         .errors(Surface::OpenAi, &BODY_ERRORS)
         .errors(Surface::OpenAi, &DOOR_ERRORS)

@@ -50,7 +50,7 @@ fn operations() -> Vec<Operation> {
         "stop_reason": "end_turn", "stop_sequence": null,
         "usage": {"input_tokens": 14, "output_tokens": 2},
     });
-    let stream = json!("event: message_start\ndata: {\"type\":\"message_start\"}\n\n");
+    let event = json!({"event": "message_stop", "data": "{\"type\":\"message_stop\"}"});
     let post = Operation::new(
         "post",
         "createMessage",
@@ -60,7 +60,7 @@ fn operations() -> Vec<Operation> {
     .call_headers()
     .dialect_body("MessagesRequest", request)
     .dialect_answer("Message", "The answer, whole or as a stream of events.", answer)
-    .answers_as(200, "", "text/event-stream", json!({"type": "string"}), stream)
+    .dialect_events("MessageEvent", event)
     .with_call_answer_headers()
     .errors(Surface::Anthropic, &BODY_ERRORS)
     .errors(Surface::Anthropic, &DOOR_ERRORS)
