@@ -18,7 +18,7 @@ pub(crate) fn parse_object(body: &[u8]) -> Result<Value> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::new(Kind::InvalidJson, "the body is empty; a JSON object is wanted"));
     }
-    let value: Value = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| not_json(&error, body))?;
     if value.is_object() {
         return Ok(value);
     }
@@ -27,8 +27,15 @@ pub(crate) fn parse_object(body: &[u8]) -> Result<Value> {
 }
 
 /// serde_json's message without what it quotes of the body: the place is enough.
-fn not_json(error: &serde_json::Error) -> Error {
-    let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
+fn not_json(error: &serde_json::Error, body: &[u8]) -> Error {
+    let what = if error.is_eof() {
+        "ends too early"
+    } else if error.to_string().starts_with("invalid unicode") && std::str::from_utf8(body).is_err()
+    {
+        "is not UTF-8 text"
+    } else {
+        "is not valid JSON"
+    };
     let place = format!("at line {} column {}", error.line(), error.column());
     let detail = if error.to_string().starts_with("recursion limit") {
         format!("the body is nested too deeply {place}")

@@ -23,6 +23,11 @@ pub(crate) fn admit(call: &mut Call) -> Result<Admitted> {
         return Err(Error::new(Kind::ShuttingDown, "the gateway is stopping"));
     }
     call.filled = fill_defaults(&mut call.inbound.request, &call.snapshot.engine.defaults);
+    if call.inbound.request.model.trim().is_empty() {
+        return Err(Error::bad_field("model", "`model` is required").with_hint(
+            "Name a model, a layer (L0 to L3) or `auto`; DEFAULT_MODEL says what is meant without one.",
+        ));
+    }
     call.is_edited |= call.filled.temperature || call.filled.max_output_tokens;
     Ok(Admitted(()))
 }

@@ -118,11 +118,7 @@ async fn try_candidate(
     }
 }
 
-fn chosen<'a>(
-    call: &Call,
-    planned: &'a Planned,
-    candidate: &'a Candidate,
-) -> Result<Chosen<'a>> {
+fn chosen<'a>(call: &Call, planned: &'a Planned, candidate: &'a Candidate) -> Result<Chosen<'a>> {
     let id = &candidate.offering.provider;
     let provider = call.snapshot.providers.get(id).cloned().ok_or_else(|| {
         Error::internal(format!("provider `{id}` is planned but not configured"))

@@ -8,9 +8,9 @@ use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, Error, Kind, Layer, Money};
 use gw_routing::Features;
 
+use crate::admit::Filled;
 use crate::answer::{Failure, Receipt};
 use crate::engine::Engine;
-use crate::admit::Filled;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
 use crate::options::Snapshot;

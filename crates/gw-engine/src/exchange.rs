@@ -133,8 +133,7 @@ async fn exchange(
 ) -> Result<Outcome> {
     let provider = &chosen.provider;
     let dialect = provider.dialect.as_ref();
-    let IncomingResponse { status, headers, body } =
-        provider.upstream.send(hold, request).await?;
+    let IncomingResponse { status, headers, body } = provider.upstream.send(hold, request).await?;
     if let Some(attempt) = &mut call.in_flight {
         attempt.tried.status = Some(status);
     }
@@ -145,7 +144,9 @@ async fn exchange(
     let mut head = head(call, chosen, notices, &headers);
     let wants_stream = call.inbound.request.stream;
     // A web page (a login, a proxy's notice) is read whole, to be refused as what it is.
-    if wants_stream && !is_of_type(&headers, "application/json") && !is_of_type(&headers, "text/html")
+    if wants_stream
+        && !is_of_type(&headers, "application/json")
+        && !is_of_type(&headers, "text/html")
     {
         let live = relay::open(dialect, head, body).await?;
         return Ok(Outcome::Streaming(Box::new(live)));

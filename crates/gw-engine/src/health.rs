@@ -107,10 +107,7 @@ impl Tried {
 impl Health {
     /// Whether a model may be called now, whatever the key.
     pub(crate) fn gate(&self, provider: &ProviderId, model: &ModelName, now_ms: u64) -> Gate {
-        self.providers
-            .lock()
-            .get(provider)
-            .map_or(Gate::Closed, |entry| entry.gate(model, now_ms))
+        self.providers.lock().get(provider).map_or(Gate::Closed, |entry| entry.gate(model, now_ms))
     }
 
     /// The rest of a key, for this model; `None`: it may be used.

@@ -37,9 +37,7 @@ impl Call {
         let Some(attempt) = self.in_flight.take() else { return };
         let offering = &attempt.offering;
         let (usage, cost) = match report {
-            Some(report) => {
-                (report.usage, gw_ledger::cost(offering, report, self.started_at_ms()))
-            }
+            Some(report) => (report.usage, gw_ledger::cost(offering, report, self.started_at_ms())),
             None => (Usage::default(), NOTHING_SPENT),
         };
         self.attempts.push(AttemptRecord {

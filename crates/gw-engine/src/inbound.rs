@@ -1,12 +1,12 @@
 //! A request as a door hands it in.
 
 use bytes::Bytes;
+use gw_core::Layer;
 use gw_core::chat::ChatRequest;
 use gw_core::principal::Principal;
 use gw_core::record::ConversationRef;
 use gw_core::seam::DialectId;
 use gw_core::task::{Complexity, Quality, TaskType};
-use gw_core::Layer;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 

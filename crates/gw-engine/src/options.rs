@@ -79,6 +79,8 @@ impl Default for EngineOptions {
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("providers", &self.providers.keys()).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("providers", &self.providers.keys())
+            .finish_non_exhaustive()
     }
 }

@@ -61,6 +61,9 @@ pub struct Credential {
 
 impl std::fmt::Debug for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Provider").field("id", &self.id).field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Provider")
+            .field("id", &self.id)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }

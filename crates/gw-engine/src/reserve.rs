@@ -22,8 +22,12 @@ pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Ar
     planned.plan.candidates.retain(|candidate| {
         let offering = &candidate.offering;
         let output = output_tokens(call, offering);
-        let price =
-            gw_ledger::worst_case(offering, call.features.input_tokens, output, call.started_at_ms());
+        let price = gw_ledger::worst_case(
+            offering,
+            call.features.input_tokens,
+            output,
+            call.started_at_ms(),
+        );
         if price.is_none() && !allows_unpriced {
             unpriced.get_or_insert_with(|| offering.id());
             return false;

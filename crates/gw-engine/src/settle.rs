@@ -25,7 +25,8 @@ pub(crate) fn settle(call: &mut Call) -> Receipt {
 }
 
 fn receipt(call: &Call) -> Receipt {
-    let usage = call.attempts.iter().fold(Usage::default(), |sum, attempt| sum.plus(&attempt.usage));
+    let usage =
+        call.attempts.iter().fold(Usage::default(), |sum, attempt| sum.plus(&attempt.usage));
     let cost = call
         .attempts
         .iter()

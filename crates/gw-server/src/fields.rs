@@ -27,6 +27,12 @@ impl Fields {
             Err(_) if body.iter().all(u8::is_ascii_whitespace) => {
                 Err(Error::new(Kind::InvalidJson, "the body is empty where JSON is expected"))
             }
+            Err(_) if std::str::from_utf8(body).is_err() => {
+                Err(Error::new(Kind::InvalidJson, "the body is not JSON: it is not UTF-8 text"))
+            }
+            Err(error) if error.to_string().starts_with("recursion limit") => {
+                Err(Error::new(Kind::InvalidJson, "the body is nested too deeply"))
+            }
             Err(error) => {
                 Err(Error::new(Kind::InvalidJson, format!("the body is not JSON: {error}")))
             }

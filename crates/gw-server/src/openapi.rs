@@ -55,7 +55,7 @@ impl Operation {
     /// The headers by which a call may be steered.
     pub(crate) fn call_headers(self) -> Self {
         let layers = json!({"type": "string", "enum": ["L0", "L1", "L2", "L3"]});
-        let id = client_id();
+        let id = optional_client_id();
         self.parameter(
             "header",
             "x-gateway-conversation-id",
@@ -82,7 +82,7 @@ impl Operation {
             "header",
             "x-gateway-budget-zero",
             "True answers with free models only.",
-            &json!({"type": "string", "enum": ["true", "false"]}),
+            &json!({"type": "string", "enum": ["true", "false", "1", "0"]}),
         )
     }
 
@@ -212,8 +212,13 @@ pub(crate) const CALL_ERRORS: [Kind; 9] = [
 /// The schema of an identifier that clients choose. Other scripts are taken too, but the length is
 /// counted in bytes, which a schema cannot say.
 pub(crate) fn client_id() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[A-Za-z0-9._:@/-]+$",
+    json!({"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[A-Za-z0-9._:@/,-]+$",
         "example": "demo-1"})
+}
+
+/// The same in a header or a query, where an empty one counts as absent.
+pub(crate) fn optional_client_id() -> Value {
+    json!({"type": "string", "maxLength": 256, "pattern": "^[ -~]*$", "example": "demo-1"})
 }
 
 /// The whole document.

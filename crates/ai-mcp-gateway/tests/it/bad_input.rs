@@ -66,7 +66,7 @@ async fn bodies_that_are_no_request() {
     let before = simulator.requests().len();
     check(&gateway, &[], b"", 400, "empty").await;
     check(&gateway, &[], b"   \n ", 400, "empty").await;
-    check(&gateway, &[], b"{", 400, "json").await;
+    check(&gateway, &[], b"{", 400, "line 1 column 1").await;
     check(&gateway, &[], b"{\"model\": nope}", 400, "json").await;
     check(&gateway, &[], b"{\"a\":1} trailing", 400, "json").await;
     check(&gateway, &[], b"[]", 400, "object").await;
@@ -104,7 +104,8 @@ async fn bodies_that_are_too_large() {
         let text = message(path, &reply, 413);
         assert!(text.contains("33554432"), "{path} {text}");
     }
-    let headers = format!("POST /v1/route HTTP/1.1\r\nhost: x\r\nx-big: {}\r\n\r\n", "y".repeat(1 << 20));
+    // What is no request at all has no path, and so no words of its own.
+    let headers = format!("POST /v1/route HTTP/1.1\r\nhost: x\r\nx-big: {}\r\n\r\n", "y".repeat(500 << 10));
     let answer = http::raw(gateway.address, headers.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer:.200}");
     let many: String = (0..300).map(|number| format!("x-{number}: y\r\n")).collect();
@@ -131,8 +132,9 @@ async fn fields_of_the_wrong_type_are_named() {
         ("messages", json!([{"role": "judge", "content": "x"}]), "role"),
         ("messages", json!([{"role": "user", "content": 5}]), "content"),
         ("messages", json!([{"role": "user", "content": [{"type": "text"}]}]), "text"),
-        ("messages", json!([{"role": "user", "content": [{"type": "hologram"}]}]), "hologram"),
         ("model", json!(7), "model"),
+        ("model", json!(null), "model"),
+        ("model", json!(" "), "model"),
         ("stream", json!("yes"), "stream"),
         ("temperature", json!("hot"), "temperature"),
         ("max_tokens", json!(-3), "max_tokens"),

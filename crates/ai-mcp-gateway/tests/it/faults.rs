@@ -69,7 +69,7 @@ const FAULTS: &[(&str, End, End)] = &[
     ("close=5", Refused(ProviderUnreachable), Broken(ProviderUnreachable)),
     ("end=0", Refused(ProviderMalformed), Refused(ProviderUnreachable)),
     ("end=5", Refused(ProviderMalformed), Broken(ProviderUnreachable)),
-    ("end-bytes=100", Refused(ProviderMalformed), Refused(ProviderUnreachable)),
+    ("end-bytes=100", Refused(ProviderMalformed), Refused(ProviderMalformed)),
     ("split=1", Good, Good),
     ("split=7+pace=1", Good, Good),
     ("malformed", Refused(ProviderMalformed), Broken(ProviderMalformed)),

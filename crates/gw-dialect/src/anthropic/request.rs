@@ -59,7 +59,7 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatRequest> {
     let mut extra = root.others(&KNOWN);
     let (tool_choice, parallel_tool_calls) = read_tool_choice(&root)?;
     Ok(ChatRequest {
-        model: read_model(&root)?,
+        model: root.opt_text("model")?.unwrap_or_default(),
         messages: read_messages(&root)?,
         tools: read_tools(&root)?,
         tool_choice,
@@ -88,14 +88,6 @@ fn keep_rest(root: &Node<'_>, field: &str, known: &[&str], extra: &mut Map<Strin
     let rest = node.others(known);
     if !rest.is_empty() {
         extra.insert(field.to_owned(), Value::Object(rest));
-    }
-}
-
-fn read_model(root: &Node<'_>) -> Result<String> {
-    let model = root.require("model")?;
-    match model.text()? {
-        "" => Err(model.invalid("must not be empty")),
-        name => Ok(name.to_owned()),
     }
 }
 
@@ -182,12 +174,16 @@ fn read_tool(tool: &Node<'_>) -> Result<Tool> {
         None | Some("custom") => {}
         Some(_) => return Ok(Tool::Hosted { dialect: ID, value: tool.value().clone() }),
     }
+    let name = tool.require("name")?;
+    if name.text()?.is_empty() {
+        return Err(name.invalid("must not be empty"));
+    }
     let parameters = match tool.get("input_schema") {
         Some(schema) => Some(Value::Object(schema.object()?.clone())),
         None => None,
     };
     Ok(Tool::Function {
-        name: tool.require_text("name")?,
+        name: name.text()?.to_owned(),
         description: tool.opt_text("description")?,
         parameters,
         strict: tool.opt_boolean("strict")?,

@@ -39,7 +39,7 @@ fn bodies_that_are_not_objects() {
     let deep = "[".repeat(200);
     let text = "the body is nested too deeply at line 1 column 132";
     check(format!("{{\"a\":{deep}").as_bytes(), Kind::InvalidJson, text);
-    check(b"{\"a\":\"\xff\"}", Kind::InvalidJson, "the body is not valid JSON at line 1 column 7");
+    check(b"{\"a\":\"\xff\"}", Kind::InvalidJson, "the body is not UTF-8 text at line 1 column 7");
 }
 
 #[test]

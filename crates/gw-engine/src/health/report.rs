@@ -56,7 +56,8 @@ impl Health {
         let providers = self.providers.lock();
         let Some(entry) = providers.get(provider) else { return report };
         let is_refusal = |rest: &Rest| {
-            matches!(rest.kind, Kind::ProviderAuth | Kind::ProviderBilling) && rest.until_ms > now_ms
+            matches!(rest.kind, Kind::ProviderAuth | Kind::ProviderBilling)
+                && rest.until_ms > now_ms
         };
         let refusal = |key: Option<&str>| {
             entry
@@ -84,10 +85,11 @@ impl Health {
             let is_now = pause.rest.until_ms > now_ms;
             pause.model.as_ref().filter(|_| is_now).map(|model| (model, pause.rest.clone()))
         });
-        let broken = entry.models.iter().filter_map(|(model, breaker)| match breaker.gate(now_ms) {
-            Gate::Open(rest) => Some((model, rest)),
-            Gate::Closed | Gate::Probe => None,
-        });
+        let broken =
+            entry.models.iter().filter_map(|(model, breaker)| match breaker.gate(now_ms) {
+                Gate::Open(rest) => Some((model, rest)),
+                Gate::Closed | Gate::Probe => None,
+            });
         for (model, rest) in paused.chain(broken) {
             let for_ms = rest.until_ms.saturating_sub(now_ms);
             models.insert(model.clone(), ModelState { reason: rest.message, for_ms });

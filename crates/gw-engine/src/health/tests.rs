@@ -12,8 +12,11 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let options =
-            EngineOptions { breaker_failures: 2, breaker_open_ms: 1_000, ..EngineOptions::default() };
+        let options = EngineOptions {
+            breaker_failures: 2,
+            breaker_open_ms: 1_000,
+            ..EngineOptions::default()
+        };
         Self { health: Health::default(), provider: "p".into(), options }
     }
 
@@ -196,9 +199,8 @@ fn a_stream_that_began_is_on_trial() {
 #[test]
 fn a_rate_limit_is_kept_as_long_as_it_says_and_then_forgotten() {
     let case = Case::new();
-    let limited = |wait_ms| {
-        Error::new(Kind::ProviderRateLimited, "slow down").with_retry_after_ms(wait_ms)
-    };
+    let limited =
+        |wait_ms| Error::new(Kind::ProviderRateLimited, "slow down").with_retry_after_ms(wait_ms);
     let tried = Tried { key: None, ..case.tried("m", Some(429)) };
     case.health.fail(&tried, &limited(300), 100, &case.options);
     assert_eq!(case.until("m", 200), Some(400));

@@ -11,12 +11,8 @@ fn model(text: &str) -> Message {
 }
 
 fn calls(id: &str) -> Message {
-    let part = Part::ToolCall {
-        id: id.into(),
-        name: "look".into(),
-        arguments: "{}".into(),
-        cache: None,
-    };
+    let part =
+        Part::ToolCall { id: id.into(), name: "look".into(), arguments: "{}".into(), cache: None };
     Message { parts: vec![part], ..model("") }
 }
 

@@ -123,9 +123,9 @@ async fn a_client_that_reads_nothing_any_more_is_gone_one_day() {
 #[tokio::test(start_paused = true)]
 async fn a_stopping_gateway_lets_streams_end() {
     let world = world();
-    let act = stream(&[role(), chunk("Hel")]).then(Step::Wait(5_000)).then(crate::wire::bytes(
-        &(chunk("lo") + &crate::wire::finish() + crate::wire::DONE),
-    ));
+    let act = stream(&[role(), chunk("Hel")])
+        .then(Step::Wait(5_000))
+        .then(crate::wire::bytes(&(chunk("lo") + &crate::wire::finish() + crate::wire::DONE)));
     world.script.on("alpha", act);
     let stream = streamed(world.engine.run(ask_stream("solo")).await.expect("answers"));
     let (heard, ()) = tokio::join!(crate::fixture::hear(stream), world.engine.drain());

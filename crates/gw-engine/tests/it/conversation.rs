@@ -82,11 +82,7 @@ async fn the_summary_stands_before_the_turns_and_after_the_instructions() {
     let world = world();
     world.script.on("alpha", whole("one")).on("alpha", whole("two"));
     world.reply(turn("First.")).await;
-    world
-        .store
-        .put_summary(conversation(), json!({"goal": "greet"}))
-        .await
-        .expect("is kept");
+    world.store.put_summary(conversation(), json!({"goal": "greet"})).await.expect("is kept");
     let instructions = Message::text(Role::System, "Be brief.");
     world.reply(turn_of(vec![instructions, Message::text(Role::User, "Second.")])).await;
     let summary = "Summary of the conversation so far:\n{\"goal\":\"greet\"}";

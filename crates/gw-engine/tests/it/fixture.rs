@@ -19,12 +19,10 @@ use gw_core::reply::ChatReply;
 use gw_core::seam::{
     CallLog, Clock, Conversations, DialectId, Entropy, FrameKind, Quirks, StoreHealth, Timeouts,
 };
-use gw_core::{
-    ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, Result, TokenClass,
-};
+use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, Result, TokenClass};
 use gw_engine::{
-    Answer, AnswerBody, AnswerStream, CallContext, Credential, Door, Engine, EngineOptions, Failure,
-    Inbound, Piece, Provider, Receipt, Resources, Snapshot, Whole,
+    Answer, AnswerBody, AnswerStream, CallContext, Credential, Door, Engine, EngineOptions,
+    Failure, Inbound, Piece, Provider, Receipt, Resources, Snapshot, Whole,
 };
 use gw_ledger::MemoryBudgets;
 use gw_store::{Store, StoreOptions};

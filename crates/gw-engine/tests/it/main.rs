@@ -1,6 +1,8 @@
 //! The engine with its real neighbours (dialects, budgets, store), against providers that follow a
 //! script. Time is paused: waits are checked to the millisecond and cost nothing.
 
+#![expect(clippy::panic, reason = "a double that is used against its script fails the test")]
+
 mod breaker;
 mod cancel;
 mod conversation;

@@ -116,7 +116,8 @@ async fn where_prices_must_be_known_an_unpriced_stand_in_is_only_left_out() {
 
 #[tokio::test(start_paused = true)]
 async fn an_output_only_price_is_charged() {
-    let world = world_with(|setup| setup.offerings[3] = crate::fixture::offering("alpha", "solo", 0, 2));
+    let world =
+        world_with(|setup| setup.offerings[3] = crate::fixture::offering("alpha", "solo", 0, 2));
     world.script.on("alpha", whole("fine"));
     world.reply(ask("solo")).await;
     assert_eq!(world.record().await.cost.amount(), Some(price(10, 2)));
@@ -143,7 +144,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     /// Whatever providers and clients do: each call has one record, nothing stays held, what is
     /// spent is what the records say (all checked by `records`), and a stream ends once.

@@ -8,12 +8,10 @@ use gw_core::money::CostSource;
 use gw_core::seam::DialectId;
 use serde_json::json;
 
-use crate::fixture::{
-    Heard, ask_stream, hear, inbound, price, streamed, world, world_with,
-};
+use crate::fixture::{Heard, ask_stream, hear, inbound, price, streamed, world, world_with};
 use crate::script::{Act, Step};
 use crate::wire::{
-    DONE, anthropic_end, anthropic_start, anthropic_text, answer, bytes, chunk, completion, event,
+    DONE, answer, anthropic_end, anthropic_start, anthropic_text, bytes, chunk, completion, event,
     finish, good_stream, refusal, reset, role, stream, text, timeout, usage,
 };
 
@@ -92,10 +90,22 @@ async fn what_fails_after_its_first_word_is_one_error_and_nothing_more() {
     let begun = || stream(&[role(), chunk("Hel")]);
     let cases: Vec<(&str, Act, Kind)> = vec![
         ("reset", begun().then(Step::Break(reset())), Kind::ProviderUnreachable),
-        ("stalled", begun().then(Step::Wait(9_000)).then(Step::Break(timeout())), Kind::ProviderTimeout),
+        (
+            "stalled",
+            begun().then(Step::Wait(9_000)).then(Step::Break(timeout())),
+            Kind::ProviderTimeout,
+        ),
         ("broken off", begun(), Kind::ProviderUnreachable),
-        ("an error in a frame", begun().then(bytes(&error_chunk("no"))).then(bytes(&chunk("more"))), Kind::ProviderFailed),
-        ("no JSON", begun().then(bytes("data: {\n\n")).then(bytes(&chunk("more"))), Kind::ProviderMalformed),
+        (
+            "an error in a frame",
+            begun().then(bytes(&error_chunk("no"))).then(bytes(&chunk("more"))),
+            Kind::ProviderFailed,
+        ),
+        (
+            "no JSON",
+            begun().then(bytes("data: {\n\n")).then(bytes(&chunk("more"))),
+            Kind::ProviderMalformed,
+        ),
     ];
     for (what, act, kind) in cases {
         let world = world();
@@ -138,9 +148,10 @@ async fn an_error_about_the_gateways_key_does_not_pass_through() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_last_word_is_added() {
     let world = world();
-    world.script.on("alpha", stream(&[role(), chunk("fine"), finish(), usage(100, 10)]));
+    world.script.on("alpha", stream(&[role(), chunk("fine"), finish()]));
     let heard = world.hear(ask_stream("solo")).await;
-    assert_eq!((heard.text.as_str(), heard.errors.len(), heard.ends), ("fine", 0, 1));
+    assert!(heard.errors.is_empty(), "{:?}", heard.errors);
+    assert_eq!((heard.text.as_str(), heard.ends), ("fine", 1));
     assert!(String::from_utf8_lossy(&heard.raw).ends_with(DONE));
     assert!(world.record().await.status.is_ok());
 }
@@ -194,14 +205,14 @@ async fn a_stream_without_usage_is_reckoned() {
 async fn it_does_not_matter_where_a_stream_is_cut() {
     let whole = [role(), chunk("Hel"), chunk("lo"), finish(), usage(100, 10), DONE.to_owned()];
     let whole = whole.concat();
+    let world = world();
     for at in 0..whole.len() {
-        let world = world();
         world.script.on("alpha", stream(&[&whole[..at], &whole[at..]]));
         let heard = world.hear(ask_stream("solo")).await;
         assert_eq!((heard.text.as_str(), heard.ends), ("Hello", 1), "cut at {at}");
         assert_eq!(heard.raw, whole.as_bytes(), "cut at {at}");
-        assert_eq!(world.record().await.usage.output, 10);
     }
+    assert!(world.records().await.iter().all(|record| record.usage.output == 10));
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,11 +280,11 @@ async fn a_slow_client_slows_the_provider() {
 async fn one_read_of_thousands_of_frames_arrives_whole() {
     let world = world();
     let mut piece = role();
-    (0..20_000).for_each(|_| piece.push_str(&chunk("x")));
+    (0..5_000).for_each(|_| piece.push_str(&chunk("x")));
     let end = finish() + &usage(100, 10) + DONE;
     world.script.on("alpha", stream(&[piece, end]));
     let heard = world.hear(ask_stream("solo")).await;
-    assert_eq!((heard.text.len(), heard.ends), (20_000, 1));
+    assert_eq!((heard.text.len(), heard.ends), (5_000, 1));
     world.record().await;
 }
 

@@ -12,7 +12,11 @@ use crate::wire::{DONE, answer, chunk, completion, finish, reset, role, text, us
 /// Each of these: the next candidate answers; without one, one clear error.
 fn malformed() -> Vec<(&'static str, Act, Kind)> {
     vec![
-        ("cut JSON", text(200, "application/json", "{\"id\": \"x\", \"choi"), Kind::ProviderMalformed),
+        (
+            "cut JSON",
+            text(200, "application/json", "{\"id\": \"x\", \"choi"),
+            Kind::ProviderMalformed,
+        ),
         ("HTML", text(200, "text/html", "<html>Welcome</html>"), Kind::ProviderMalformed),
         ("nothing", text(204, "text/plain", ""), Kind::ProviderMalformed),
         ("no object", answer(200, &json!([1, 2])), Kind::ProviderMalformed),
@@ -94,9 +98,8 @@ async fn pieces_are_joined() {
     let world = world();
     let body = completion("fine").to_string();
     let (left, right) = body.split_at(40);
-    let act = text(200, "application/json", left)
-        .then(Step::Wait(100))
-        .then(crate::wire::bytes(right));
+    let act =
+        text(200, "application/json", left).then(Step::Wait(100)).then(crate::wire::bytes(right));
     world.script.on("alpha", act);
     assert_eq!(world.reply(ask("solo")).await.text(), "fine");
 }

@@ -24,22 +24,22 @@ use crate::{body, fields::Fields};
 #[expect(dead_code, reason = "describes the body; Fields reads it, to name every fault")]
 pub(super) struct TurnRequest {
     /// The conversation; the answer sees its earlier turns.
-    #[schema(min_length = 1, max_length = 256, pattern = "^[A-Za-z0-9._:@/-]+$")]
+    #[schema(min_length = 1, max_length = 256, pattern = "^[ -~]+$")]
     conversation_id: String,
     /// What is asked.
     #[schema(min_length = 1)]
     message: String,
     /// The user, for records.
-    #[schema(max_length = 256, pattern = "^[A-Za-z0-9._:@/-]*$")]
+    #[schema(max_length = 256, pattern = "^[ -~]*$")]
     user_id: Option<String>,
     /// The project, for records.
-    #[schema(max_length = 256, pattern = "^[A-Za-z0-9._:@/-]*$")]
+    #[schema(max_length = 256, pattern = "^[ -~]*$")]
     project_id: Option<String>,
     /// How good the answer has to be; `normal` where absent.
     #[schema(value_type = Option<QualityWord>)]
     quality_level: Option<String>,
-    /// A model, a layer or `auto`; `auto` where absent.
-    #[schema(example = "auto", min_length = 1, max_length = 256, pattern = "^[A-Za-z0-9._:@/-]+$")]
+    /// A model, a layer or `auto`; `auto` where absent or empty.
+    #[schema(example = "auto", max_length = 256, pattern = "^[ -~]*$")]
     model: Option<String>,
     /// The layer asked for.
     #[schema(value_type = Option<LayerWord>)]

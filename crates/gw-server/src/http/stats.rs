@@ -164,7 +164,7 @@ fn operations() -> Vec<Operation> {
         "totalTokens": {"input": 28, "output": 4}, "cacheHitRate": 0.0,
     });
     let get = Operation::new("get", "getStats", "System A", "Sums over calls.")
-        .parameter("query", "userId", "Only this user's calls.", &openapi::client_id())
+        .parameter("query", "userId", "Only this user's calls.", &openapi::optional_client_id())
         .parameter("query", "startDate", "Only calls from this day or instant on.", &date)
         .parameter(
             "query",

@@ -46,17 +46,14 @@ const KNOWN: &[&str] = &[
 pub(in crate::openai_chat) fn decode(body: &[u8]) -> Result<ChatRequest> {
     let body = parse_object(body)?;
     let root = Node::root(&body);
-    let model = root.require("model")?;
-    if model.text()?.trim().is_empty() {
-        return Err(model.invalid("must name a model"));
-    }
     let mut extra = root.others(KNOWN);
     let metadata = match root.get("metadata") {
         Some(metadata) => metadata.object()?.clone(),
         None => Map::new(),
     };
     Ok(ChatRequest {
-        model: model.text()?.to_owned(),
+        // Without one the configured default counts, which is not known here.
+        model: root.opt_text("model")?.unwrap_or_default(),
         messages: decode_messages(&root)?,
         tools: tools::decode_tools(&root)?,
         tool_choice: tools::decode_choice(&root)?,
