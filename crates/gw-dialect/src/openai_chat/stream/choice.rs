@@ -37,7 +37,7 @@ impl ChoiceState {
 
     /// True once the provider said why it ended.
     pub(super) fn has_ending(&self) -> bool {
-        self.ending.is_some()
+        self.is_stopped || self.ending.is_some()
     }
 
     /// Takes one entry of `choices`.

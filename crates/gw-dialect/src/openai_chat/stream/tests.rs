@@ -389,3 +389,14 @@ fn nothing_follows_an_error() {
         serde_json::from_str(frames[0].strip_prefix("data: ").expect("data")).expect("JSON");
     assert_eq!(body["error"]["code"], "provider_timeout");
 }
+
+#[test]
+fn a_stream_that_ends_after_its_usage_without_done_is_whole() {
+    let usage = json!({"id": "i", "model": "m", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}});
+    let body = wire(&[json!({"content": "hi"})], "stop")
+        .replace("data: [DONE]\n\n", &format!("data: {usage}\n\n"));
+    let (frames, outcome) = read(&body);
+    outcome.unwrap();
+    assert_eq!(frames.last().map(|frame| frame.kind), Some(FrameKind::End));
+    assert_eq!(fold(&frames).usage.usage.input, 3);
+}
