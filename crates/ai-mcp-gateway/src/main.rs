@@ -52,7 +52,12 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
     let Some(command) = cli.command else { return bare(setup, output).await };
     match command {
         Command::Serve(args) => cmd::serve::run(&args, setup, output).await,
-        Command::Chat(args) => cmd::chat::run(args, &setup.talk().await?, output).await,
+        Command::Chat(args) => {
+            let talk = setup.talk().await?;
+            let result = cmd::chat::run(args, &talk, output).await;
+            talk.close().await;
+            result
+        }
         Command::Models(command) => cmd::models::run(&command, setup, output),
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),

@@ -22,6 +22,9 @@ use crate::talk::{About, Ask, Heard, Told};
 /// Seconds are too short for a premium model that thinks.
 const FIRST_BYTE_MS: u64 = 30 * 60 * 1_000;
 
+/// Exact dollars: a header of whole answers, a trailer of streams.
+const COST: &str = "x-gateway-cost-usd";
+
 /// A running gateway.
 pub(crate) struct Remote {
     client: Client,
@@ -59,7 +62,8 @@ impl Remote {
         say("x-gateway-quality", ask.quality.map(|quality| quality.to_string()))?;
         let url = format!("{}/v1{}", self.endpoint, wire.path);
         let request = self.outgoing(Method::POST, url, headers, wire.body);
-        let response = self.client.to_gateway(request).await.map_err(|error| self.unreachable(error))?;
+        let sent = self.client.to_gateway(request).await;
+        let (response, trailers) = sent.map_err(|error| self.unreachable(error))?;
         if !(200..300).contains(&response.status) {
             let body = read(response.body).await.unwrap_or_default();
             let error = dialect.decode_error(response.status, &response.headers, &body);
@@ -83,6 +87,12 @@ impl Remote {
         let events = futures_util::stream::unfold(source, |mut source| async move {
             source.next().await.map(|event| (Heard::Event(event), source))
         });
+        // What a stream cost is known at its end, and stands behind it.
+        let cost = futures_util::stream::once(trailers).filter_map(|trailers| async move {
+            let cost = text(trailers.ok().as_ref()?, COST);
+            (!cost.is_empty()).then_some(Heard::Cost(cost))
+        });
+        let events = events.chain(cost);
         Ok(Told { about, events: events.boxed() })
     }
 
@@ -90,7 +100,8 @@ impl Remote {
     pub(crate) async fn get(&self, path: &str) -> Result<serde_json::Value> {
         let url = format!("{}{path}", self.endpoint);
         let request = self.outgoing(Method::GET, url, self.headers()?, bytes::Bytes::new());
-        let response = self.client.to_gateway(request).await.map_err(|error| self.unreachable(error))?;
+        let sent = self.client.to_gateway(request).await;
+        let (response, _) = sent.map_err(|error| self.unreachable(error))?;
         let IncomingResponse { status, headers, body } = response;
         let body = read(body).await?;
         if !(200..300).contains(&status) {
@@ -157,17 +168,18 @@ fn as_said(error: Error, status: u16) -> Error {
 }
 
 fn about(headers: &HeaderMap) -> About {
-    let text = |name: &str| {
-        headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-    };
     About {
-        call_id: text("x-gateway-call-id"),
-        model: text("x-gateway-model"),
-        layer: text("x-gateway-layer"),
-        reason: text("x-gateway-route-reason"),
-        cost_usd: text("x-gateway-cost-usd"),
-        is_demo: text("x-gateway-demo") == "true",
+        call_id: text(headers, "x-gateway-call-id"),
+        model: text(headers, "x-gateway-model"),
+        layer: text(headers, "x-gateway-layer"),
+        reason: text(headers, "x-gateway-route-reason"),
+        cost_usd: text(headers, COST),
+        is_demo: text(headers, "x-gateway-demo") == "true",
     }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> String {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 async fn read(mut body: BodyStream) -> Result<bytes::Bytes> {

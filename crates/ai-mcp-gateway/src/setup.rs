@@ -83,7 +83,7 @@ impl Setup {
         }
         let gateway = assemble::gateway(&loaded)?;
         crate::discovery::once(&gateway, &loaded.settings).await;
-        Ok(Talk::Local(gateway.engine))
+        Ok(Talk::Local(gateway.engine, gateway.store))
     }
 
     /// True where a bare start means serving.

@@ -1,6 +1,7 @@
 //! One way to ask a model for every command: in this process, or of a running gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::StreamExt;
@@ -8,19 +9,24 @@ use futures_util::stream::BoxStream;
 use gw_core::chat::ChatRequest;
 use gw_core::event::StreamEvent;
 use gw_core::record::ConversationRef;
+use gw_core::seam::StoreHealth;
 use gw_core::task::Quality;
 use gw_core::unfold::unfold;
 use gw_core::{ConversationId, Error, Layer};
 use gw_engine::{
     AnswerBody, CallContext, Door, Engine, Head, Inbound, Piece, Recall, Receipt,
 };
+use gw_store::Store;
 
 use crate::remote::Remote;
 
+/// How long a command waits at its end for calls that were cut short.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// Whom to ask.
 pub(crate) enum Talk {
-    /// The engine of this process.
-    Local(Arc<Engine>),
+    /// The engine of this process, and the store it writes to.
+    Local(Arc<Engine>, Store),
     /// A running gateway.
     Remote(Remote),
 }
@@ -65,8 +71,22 @@ impl Talk {
     /// Asks, and gives the answer as it comes.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Told, Error> {
         match self {
-            Self::Local(engine) => local(engine, ask).await,
+            Self::Local(engine, _) => local(engine, ask).await,
             Self::Remote(remote) => remote.ask(ask).await,
+        }
+    }
+
+    /// Ends what is under way and waits until it is on record.
+    pub(crate) async fn close(&self) {
+        let Self::Local(engine, store) = self else { return };
+        let closing = async {
+            engine.drain().await;
+            if let Err(error) = store.flush().await {
+                tracing::warn!(message = error.message(), "the last records were not kept");
+            }
+        };
+        if tokio::time::timeout(CLOSING, closing).await.is_err() {
+            tracing::warn!("a call did not end in time");
         }
     }
 }

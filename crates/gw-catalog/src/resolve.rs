@@ -169,8 +169,9 @@ impl Catalog {
             .collect()
     }
 
-    /// The plain offering of a model at each provider that sells it: no `:free`, no `:batch`.
-    fn by_identity(&self, name: &str, providers: &[ProviderId]) -> Vec<Arc<Offering>> {
+    /// The plain offering of a model at each of these providers that sells it: no `:free`, no
+    /// `:batch`.
+    pub fn by_identity(&self, name: &str, providers: &[ProviderId]) -> Vec<Arc<Offering>> {
         let model = identity("", name);
         let mut all: Vec<Arc<Offering>> = self
             .of_model(&model)

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use gw_core::Result;
 use gw_core::seam::BodyStream;
+use http::HeaderMap;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::after;
@@ -19,6 +21,8 @@ pub(crate) struct Bounds {
     /// When the total runs out.
     pub(crate) total_at: Option<Instant>,
     pub(crate) bytes_max: usize,
+    /// Who wants to know what the other side says after the body.
+    pub(crate) trailers: Option<oneshot::Sender<HeaderMap>>,
 }
 
 /// Wraps a body. Dropping the stream drops the body, and with it the connection.
@@ -65,7 +69,17 @@ impl Reader {
             match frame? {
                 Err(error) => return Some(Err(self.peer.broke_off(error))),
                 Ok(frame) => {
-                    let Ok(piece) = frame.into_data() else { continue };
+                    let piece = match frame.into_data() {
+                        Ok(piece) => piece,
+                        Err(frame) => {
+                            let wanted = self.bounds.trailers.take();
+                            if let (Some(wanted), Ok(trailers)) = (wanted, frame.into_trailers()) {
+                                // Whoever asked may have left.
+                                let _ = wanted.send(trailers);
+                            }
+                            continue;
+                        }
+                    };
                     if piece.is_empty() {
                         continue;
                     }

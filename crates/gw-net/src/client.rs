@@ -14,6 +14,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::client::legacy::{self, Client as Pool};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use url::Url;
 
@@ -95,15 +96,24 @@ impl Client {
     }
 
     /// Sends a request to another gateway, which reserves and bills it: for the command line, never
-    /// for a provider. It is no part of [`Upstream`], so the engine cannot reach it.
+    /// for a provider. It is no part of [`Upstream`], so the engine cannot reach it. Trailers come
+    /// once the body has been read to its end; the receiver fails where there were none.
     ///
     /// # Errors
     /// Those of [`Upstream::send`].
-    pub async fn to_gateway(&self, request: OutgoingRequest) -> Result<IncomingResponse> {
-        self.exchange(request).await
+    pub async fn to_gateway(
+        &self,
+        request: OutgoingRequest,
+    ) -> Result<(IncomingResponse, oneshot::Receiver<HeaderMap>)> {
+        let (sender, trailers) = oneshot::channel();
+        Ok((self.exchange(request, Some(sender)).await?, trailers))
     }
 
-    async fn exchange(&self, outgoing: OutgoingRequest) -> Result<IncomingResponse> {
+    async fn exchange(
+        &self,
+        outgoing: OutgoingRequest,
+        trailers: Option<oneshot::Sender<HeaderMap>>,
+    ) -> Result<IncomingResponse> {
         let named = |error: Error| error.with_provider(outgoing.provider.clone());
         let url = guard::check_url(&outgoing.url).map_err(named)?;
         let uri: Uri = url.as_str().parse().map_err(|_| {
@@ -135,6 +145,7 @@ impl Client {
             total_ms: timeouts.total_ms,
             total_at,
             bytes_max: outgoing.response_bytes_max,
+            trailers,
         };
         Ok(IncomingResponse {
             status: head.status.as_u16(),
@@ -218,7 +229,7 @@ impl Upstream for Client {
         _hold: &Reservation,
         request: OutgoingRequest,
     ) -> Result<IncomingResponse> {
-        self.exchange(request).await
+        self.exchange(request, None).await
     }
 
     async fn fetch(&self, request: OutgoingRequest) -> Result<IncomingResponse> {
@@ -226,7 +237,7 @@ impl Upstream for Client {
             return Err(Error::internal("only GET may be sent without a reservation")
                 .with_provider(request.provider));
         }
-        self.exchange(request).await
+        self.exchange(request, None).await
     }
 }
 

@@ -1,12 +1,13 @@
 //! `chat`: one question, a pipe, or a talk.
 
 use std::io::{IsTerminal, Read, Write};
+use std::pin::{Pin, pin};
 
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use gw_core::chat::{ChatRequest, Message, Role, Sampling};
 use gw_core::event::{PartDelta, StreamEvent};
-use gw_core::{Error, UsageReport};
+use gw_core::{Error, Kind, UsageReport};
 use serde_json::json;
 
 use crate::cli::ChatArgs;
@@ -105,10 +106,11 @@ fn ask(args: &ChatArgs, turns: Vec<Message>) -> Ask {
 
 /// Asks and prints the words as they come.
 async fn answer(ask: Ask, talk: &Talk, output: Output, prints: bool) -> Result<Answered> {
-    let mut told = talk.ask(ask).await?;
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let mut told = uninterrupted(interrupt.as_mut(), talk.ask(ask)).await??;
     let mut answered =
         Answered { text: String::new(), usage: UsageReport::default(), about: told.about };
-    while let Some(heard) = told.events.next().await {
+    while let Some(heard) = uninterrupted(interrupt.as_mut(), told.events.next()).await? {
         match heard {
             Heard::Cost(cost) => answered.about.cost_usd = cost,
             Heard::Event(StreamEvent::Usage(report)) => answered.usage = report,
@@ -132,6 +134,18 @@ async fn answer(ask: Ask, talk: &Talk, output: Output, prints: bool) -> Result<A
     }
     std::io::stdout().flush()?;
     Ok(answered)
+}
+
+/// Waits for a piece of the answer, or for Ctrl-C: then the answer is dropped, which ends the call.
+async fn uninterrupted<T>(
+    interrupt: Pin<&mut impl Future<Output = std::io::Result<()>>>,
+    piece: impl Future<Output = T>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        Ok(()) = interrupt => Err(Error::new(Kind::Cancelled, "interrupted")),
+        piece = piece => Ok(piece),
+    }
 }
 
 fn stats(answered: &Answered) -> String {

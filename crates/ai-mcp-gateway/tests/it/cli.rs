@@ -428,9 +428,8 @@ async fn a_gateways_refusal_is_told_as_its_own() {
     assert!(ran.stderr.contains("key"), "{}", ran.stderr);
     let ran = Launch::new().run(&["chat", "hi", "-e", &url, "-k", "sesame-open-1"], None).await;
     assert_ends(&ran, 0);
-    let ran =
-        Launch::new().env("MCP_API_KEY", "sesame-open-1").run(&["chat", "hi", "-e", &url], None);
-    assert_ends(&ran.await, 0);
+    let with_key = Launch::new().env("MCP_API_KEY", "sesame-open-1");
+    assert_ends(&with_key.run(&["chat", "hi", "-e", &url], None).await, 0);
     let stub = Stub::start(|_| (200, "<html>no gateway</html>".to_owned())).await;
     let ran = Launch::new().run(&["chat", "hi", "-e", &stub.url()], None).await;
     assert_ends(&ran, 6);

@@ -60,11 +60,7 @@ fn resolve(snapshot: &Snapshot<'_>, name: &str) -> Result<Vec<Arc<Offering>>> {
 fn same_model_elsewhere(draft: &mut Draft<'_>, found: &[Arc<Offering>], bounds: Bounds) {
     let Some(first) = found.first() else { return };
     let snapshot = draft.screen.snapshot;
-    let others = match snapshot.catalog.resolve(first.model.as_str(), snapshot.providers) {
-        Resolution::Found { candidates, .. } => candidates,
-        Resolution::NotFound { .. } => return,
-    };
-    for other in others {
+    for other in snapshot.catalog.by_identity(first.model.as_str(), snapshot.providers) {
         let is_same = other.model == first.model && other.provider != first.provider;
         if is_same && (other.is_free || !first.is_free) {
             draft.offer(&other, Why::SameModel, bounds);
