@@ -1,5 +1,5 @@
 # `make run` starts the gateway, `make test` runs every test. Both work on a fresh machine that has
-# the Rust toolchain, Node, Python 3 and a package manager.
+# the Rust toolchain, Node and a package manager.
 
 WORK := .work
 VENV := $(WORK)/venv
@@ -54,9 +54,11 @@ clean: ## Remove everything built
 	rm -rf $(WORK) tests/tours/node_modules
 
 $(VENV)/ready: tests/tours/requirements.txt
+	tests/need.sh python
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tours/requirements.txt
 	touch $@
 
 tests/tours/node_modules/.package-lock.json: tests/tours/package-lock.json
+	tests/need.sh node
 	cd tests/tours && npm ci --silent --no-fund --no-audit

@@ -9,6 +9,7 @@ requests.
 
 import argparse
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def start(gateway, folder, environment):
 
 
 def fuzz(arguments, address, folder, environment):
+    """Runs Schemathesis; gives its status, how many requests it made, how many went wrong."""
     command = [
         str(arguments.schemathesis.resolve()),
         "run",
@@ -66,7 +68,17 @@ def fuzz(arguments, address, folder, environment):
         "--warnings=off",
         "--no-color",
     ]
-    return subprocess.run(command, cwd=folder, env=environment).returncode
+    fuzzing = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, encoding="utf-8"
+    )
+    generated = found = 0
+    for line in fuzzing.stdout:
+        sys.stdout.write(line)
+        counts = re.search(r"(\d+) generated, (\d+) (passed|found)", line)
+        if counts:
+            generated = int(counts[1])
+            found = int(counts[2]) if counts[3] == "found" else 0
+    return fuzzing.wait(), generated, found
 
 
 def main():
@@ -83,7 +95,7 @@ def main():
         folder = Path(folder)
         gateway, address = start(str(arguments.gateway.resolve()), folder, environment)
         try:
-            status = fuzz(arguments, address, folder, environment)
+            status, generated, found = fuzz(arguments, address, folder, environment)
             is_alive = gateway.poll() is None
         finally:
             gateway.terminate()
@@ -92,7 +104,10 @@ def main():
             sys.stderr.write((folder / "log").read_text(errors="replace")[-8000:])
         if not is_alive:
             print("the gateway ended by itself")
-    sys.exit(1 if status or not is_alive else 0)
+    is_good = status == 0 and is_alive and generated > 0
+    failed = found or (0 if is_good else 1)
+    print(f"fuzz: {max(generated - failed, 0)} passed, {failed} failed")
+    sys.exit(0 if is_good else 1)
 
 
 main()

@@ -13,7 +13,7 @@ use gw_core::seam::{
 use gw_core::unfold::unfold;
 use gw_core::{Error, Kind, ProviderId, Result};
 use gw_net::Client;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, TE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -47,7 +47,6 @@ impl Remote {
         let wire = dialect.encode_request(&ask.request, &target)?;
         let mut headers = self.headers()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(TE, HeaderValue::from_static("trailers"));
         let mut say = |name: &'static str, value: Option<String>| -> Result<()> {
             let Some(value) = value else { return Ok(()) };
             let value = HeaderValue::from_str(&value)

@@ -61,8 +61,9 @@ pub(crate) fn outgoing(
     let provider = &chosen.provider;
     let mut headers = provider.headers.clone();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // What configuration sets goes before what the dialect sets by itself.
     for (name, value) in &wire.headers {
-        headers.insert(name, value.clone());
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     if chosen.is_same_dialect {
         let forwarded = &call.inbound.context.forward_headers;

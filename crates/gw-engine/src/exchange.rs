@@ -73,6 +73,7 @@ pub(crate) async fn try_once(
         Ok(Outcome::Whole(whole)) => {
             let report = meter::of_reply(&whole.reply, call.features.likely_input_tokens);
             call.first_token_ms = Some(call.elapsed_ms());
+            call.answered_as(&whole.reply.model);
             call.end_attempt(CallStatus::Ok, Some(&report));
             adopt(call, &whole.head);
             Ok(Outcome::Whole(whole))
@@ -119,6 +120,7 @@ fn set_out(call: &mut Call, chosen: &Chosen<'_>) -> Result<(OutgoingRequest, Vec
         offering: Arc::clone(&candidate.offering),
         layer: candidate.layer,
         began_ms: call.elapsed_ms(),
+        answered_as: String::new(),
     });
     Ok((request, wire.notices))
 }

@@ -16,6 +16,8 @@ pub(crate) struct InFlight {
     pub(crate) tried: Tried,
     pub(crate) offering: Arc<Offering>,
     pub(crate) layer: Layer,
+    /// The model that the provider says it answers with; empty until it does.
+    pub(crate) answered_as: String,
     /// When it began, in milliseconds since the call did.
     pub(crate) began_ms: u64,
 }
@@ -37,7 +39,10 @@ impl Call {
         let Some(attempt) = self.in_flight.take() else { return };
         let offering = &attempt.offering;
         let (usage, cost) = match report {
-            Some(report) => (report.usage, gw_ledger::cost(offering, report, self.started_at_ms())),
+            Some(report) => {
+                let billed = self.billed(offering, &attempt.answered_as);
+                (report.usage, gw_ledger::cost(&billed, report, self.started_at_ms()))
+            }
             None => (Usage::default(), NOTHING_SPENT),
         };
         self.attempts.push(AttemptRecord {
@@ -49,6 +54,24 @@ impl Call {
             cost,
             duration_ms: self.elapsed_ms().saturating_sub(attempt.began_ms),
         });
+    }
+
+    /// Notes which model the provider says it answers with.
+    pub(crate) fn answered_as(&mut self, model: &str) {
+        if let Some(attempt) = &mut self.in_flight {
+            model.clone_into(&mut attempt.answered_as);
+        }
+    }
+
+    /// The model whose price is charged: the one that answered, where it is another than was asked
+    /// (DeepSeek serves `deepseek-chat` with whatever is current) and its price is known.
+    fn billed(&self, asked: &Arc<Offering>, answered_as: &str) -> Arc<Offering> {
+        if asked.is_free || answered_as.is_empty() || answered_as == asked.name.as_str() {
+            return Arc::clone(asked);
+        }
+        let answered = self.snapshot.catalog.or_unlisted(&asked.provider, answered_as);
+        let is_another = answered.model != asked.model && !answered.prices.is_empty();
+        if is_another { answered } else { Arc::clone(asked) }
     }
 
     /// Ends the attempt in flight as failed before its first content. Providers do not charge for

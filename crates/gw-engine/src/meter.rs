@@ -14,6 +14,7 @@ const BYTES_PER_TOKEN: u64 = 4;
 /// Counts the events of one answer, and adds them up where it is to be remembered.
 pub(crate) struct Meter {
     reported: Option<UsageReport>,
+    model: String,
     has_stopped: bool,
     written_bytes: u64,
     fold: Option<Fold>,
@@ -26,6 +27,7 @@ impl Meter {
     pub(crate) fn new(wants_fold: bool) -> Self {
         Self {
             reported: None,
+            model: String::new(),
             has_stopped: false,
             written_bytes: 0,
             fold: wants_fold.then(Fold::default),
@@ -42,6 +44,7 @@ impl Meter {
                 StreamEvent::Usage(report) if says_something(report) => {
                     self.reported = Some(report.clone());
                 }
+                StreamEvent::Start { model, .. } => self.model.clone_from(model),
                 StreamEvent::Stop { .. } => self.has_stopped = true,
                 _ => {}
             }
@@ -58,6 +61,11 @@ impl Meter {
         if !self.is_fold_cut {
             fold.push(event);
         }
+    }
+
+    /// The model that the provider says it answers with; empty where it says nothing.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
     }
 
     /// What was said, where it was to be kept: cut at the limit, and then without a last tool call,

@@ -203,6 +203,7 @@ async fn send(client: &mpsc::Sender<Piece>, piece: Piece) -> bool {
 async fn close_books(call: &mut Call, meter: Meter, status: CallStatus) -> Receipt {
     let is_ok = status.is_ok();
     let report = meter.report(call.features.likely_input_tokens, is_ok);
+    call.answered_as(meter.model());
     call.end_attempt(status.clone(), Some(&report));
     let (record, receipt) = call.finish(status);
     let record = remember::keep_record(&call.engine, record);

@@ -120,7 +120,10 @@ impl Client {
             named(Error::new(Kind::NotConfigured, "the provider's address cannot be requested"))
         })?;
         let peer = Peer { provider: outgoing.provider.clone(), host: host_of(&url) };
-        let headers = self.headers(outgoing.headers, &uri);
+        let mut headers = self.headers(outgoing.headers, &uri);
+        if trailers.is_some() {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
         let (upload, bytes_left) = Upload::new(outgoing.body);
         let mut request = Request::new(upload);
         *request.method_mut() = outgoing.method;

@@ -5,7 +5,7 @@ use gw_core::{Cost, Kind, Money};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::fixture::{ask, ask_stream, price, world, world_with};
+use crate::fixture::{ask, ask_stream, offering, price, world, world_with};
 use crate::script::{Act, Step};
 use crate::wire::{
     DONE, answer, chunk, completion, finish, good_stream, refusal, reset, role, stream, text,
@@ -78,6 +78,20 @@ async fn what_the_provider_says_it_charged_comes_first() {
     let amount = Money::from_usd_decimal("0.000123").expect("is money");
     let cost = Cost::Priced { amount, source: CostSource::Reported };
     assert_eq!(world.record().await.cost, cost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_model_that_answered_is_billed_where_its_price_is_known() {
+    let world = world_with(|setup| setup.offerings.push(offering("alpha", "other", 7, 9)));
+    let mut body = completion("fine");
+    body["model"] = json!("other");
+    world.script.on("alpha", answer(200, &body));
+    world.reply(ask("solo")).await;
+    let record = world.record().await;
+    let usage = record.usage;
+    let amount = price(usage.input, 7) + price(usage.output, 9);
+    assert_eq!(record.cost.amount(), Some(amount));
+    assert_eq!(record.model, "solo", "what was asked for stays on record");
 }
 
 #[tokio::test(start_paused = true)]

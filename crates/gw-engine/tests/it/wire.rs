@@ -32,7 +32,7 @@ pub(crate) fn whole(text: &str) -> Act {
 
 pub(crate) fn completion(text: &str) -> Value {
     json!({
-        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m-as-served",
         "choices": [{"index": 0, "finish_reason": "stop",
             "message": {"role": "assistant", "content": text}}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
@@ -43,7 +43,7 @@ pub(crate) fn completion(text: &str) -> Value {
 /// A chunk of OpenAI's.
 pub(crate) fn chunk(text: &str) -> String {
     let chunk = json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m-as-served",
         "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}],
     });
     format!("data: {chunk}\n\n")
@@ -52,7 +52,7 @@ pub(crate) fn chunk(text: &str) -> String {
 /// The first chunk, which says nothing yet.
 pub(crate) fn role() -> String {
     let chunk = json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m-as-served",
         "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}],
     });
     format!("data: {chunk}\n\n")
@@ -60,7 +60,7 @@ pub(crate) fn role() -> String {
 
 pub(crate) fn finish() -> String {
     let chunk = json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m-as-served",
         "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
     });
     format!("data: {chunk}\n\n")
@@ -68,7 +68,7 @@ pub(crate) fn finish() -> String {
 
 pub(crate) fn usage(input: u64, output: u64) -> String {
     let chunk = json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m-as-served",
         "choices": [],
         "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output},
     });
