@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use gw_catalog::{
     Bands, Capabilities, Catalog, CatalogOptions, Decimal, Modality, ModelOverride, ModelPrices,
-    Offering, price_text,
+    Offering, Resolution, price_text,
 };
-use gw_config::{Loaded, Settings};
 use gw_config::section::cost::Unpriced;
 use gw_config::section::demo::DemoMode;
 use gw_config::section::models::{Capability, Model};
+use gw_config::section::routing::Classify;
 use gw_config::section::store::Durability as ConfiguredDurability;
+use gw_config::{Loaded, Settings};
 use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
 use gw_ledger::{Alert, MemoryBudgets};
 use gw_net::{Client, NetOptions};
-use gw_routing::{RoutingOptions, TaskModels};
+use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
 use gw_store::{Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
@@ -157,6 +158,8 @@ fn wants_demo(settings: &Settings, has_no_provider: bool) -> Result<bool> {
 /// [`Kind::InvalidRequest`] naming the configuration key.
 pub(crate) fn catalog(settings: &Settings, providers: &[ProviderId]) -> Result<Catalog> {
     let mut options = catalog_options(settings, providers);
+    let unknown = default_models(settings, providers, &options)?;
+    options.models.extend(unknown);
     let catalog = Catalog::build(&options)?;
     // What `models_allow` and `models_deny` forbid is switched off, so that routing passes it over.
     let denied: Vec<String> = catalog
@@ -209,23 +212,64 @@ fn catalog_options(settings: &Settings, providers: &[ProviderId]) -> CatalogOpti
         if configured.is_free || spec.is_local {
             options.local_providers.push(id.clone());
         }
-        // A local server's models are not in the catalogue; the configured one is.
-        if let Some(model) = &configured.default_model {
-            let model_id = format!("{id}/{model}");
-            if !options.models.iter().any(|(known, _)| *known == model_id) {
-                options.models.push((model_id, local_model(configured.is_free || spec.is_local)));
-            }
-        }
     }
     options
 }
 
-fn local_model(is_free: bool) -> ModelOverride {
+/// The models that configuration names as the ones to use and the catalogue does not know: those of
+/// local servers and of other people's endpoints. Routing may choose them too.
+fn default_models(
+    settings: &Settings,
+    providers: &[ProviderId],
+    options: &CatalogOptions,
+) -> Result<Vec<(String, ModelOverride)>> {
+    let own = |id: &ProviderId| {
+        let configured = settings.providers.get(id.as_str())?;
+        Some((id.clone(), configured.default_model.clone()?))
+    };
+    let mut named: Vec<(ProviderId, String)> = providers.iter().filter_map(own).collect();
+    if let (Some(id), Some(model)) = (&settings.defaults.provider, &settings.defaults.model) {
+        let id = ProviderId::from(id.as_str());
+        let is_name = matches!(parse_model_field(model), ModelField::Named(_))
+            && !settings.aliases.contains_key(model);
+        if is_name && providers.contains(&id) {
+            named.push((id, model.clone()));
+        }
+    }
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = Catalog::build(&CatalogOptions {
+        models: Vec::new(),
+        aliases: Vec::new(),
+        layers: Vec::new(),
+        ..options.clone()
+    })?;
+    let mut unknown: Vec<(String, ModelOverride)> = Vec::new();
+    for (id, model) in named {
+        let model_id = format!("{id}/{model}");
+        let is_said = options.models.iter().chain(&unknown).any(|(said, _)| *said == model_id);
+        let is_elsewhere = !matches!(known.resolve(&model, providers), Resolution::NotFound { .. });
+        let is_of_provider = settings
+            .providers
+            .get(id.as_str())
+            .is_some_and(|it| it.default_model.as_ref() == Some(&model));
+        if is_said || known.offering(&id, &model).is_some() || (is_elsewhere && !is_of_provider) {
+            continue;
+        }
+        unknown.push((model_id, unknown_model(options.local_providers.contains(&id))));
+    }
+    Ok(unknown)
+}
+
+/// What is assumed of a model that only configuration knows. Without a known price it is neither
+/// free nor dear.
+fn unknown_model(is_free: bool) -> ModelOverride {
     ModelOverride {
         input: Some(vec![Modality::Text]),
         output: Some(vec![Modality::Text]),
         tools: Some(true),
-        layer: is_free.then_some(Layer::L0),
+        layer: Some(if is_free { Layer::L0 } else { Layer::L1 }),
         free: is_free.then_some(true),
         enabled: Some(true),
         ..ModelOverride::default()
@@ -278,9 +322,9 @@ fn prices(model: &Model) -> Option<ModelPrices> {
         reasoning: of(TokenClass::Reasoning),
         input_audio: of(TokenClass::InputAudio),
         output_audio: of(TokenClass::OutputAudio),
-        web_search: model.web_search_usd_per_thousand.map(|price| {
-            Decimal(price.0.times(1).to_usd_string())
-        }),
+        web_search: model
+            .web_search_usd_per_thousand
+            .map(|price| Decimal(price.0.times(1).to_usd_string())),
         request: None,
     })
 }
@@ -329,6 +373,7 @@ fn engine(settings: &Settings) -> EngineOptions {
         breaker_failures: routing.breaker.failures,
         breaker_open_ms: routing.breaker.open_ms,
         recent_messages: settings.context.recent_messages,
+        classify_by_model: routing.classify == Classify::Model,
         allow_unpriced: settings.cost.unpriced == Unpriced::Allow,
         defaults: RequestDefaults {
             model: settings.defaults.model.clone(),

@@ -50,9 +50,10 @@ fn wanted(engine: &Engine, settings: &Settings) -> Option<Arc<Provider>> {
 }
 
 async fn look(engine: &Engine, provider: &Provider) -> bool {
-    let found = match fetch(provider).await.and_then(|body| {
-        openrouter_free(&provider.id, &body, MODELS_MAX)
-    }) {
+    let found = match fetch(provider)
+        .await
+        .and_then(|body| openrouter_free(&provider.id, &body, MODELS_MAX))
+    {
         Ok(found) => found,
         Err(error) => {
             tracing::warn!(message = error.message(), "free models could not be looked up");

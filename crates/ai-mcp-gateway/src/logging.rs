@@ -25,8 +25,9 @@ pub(crate) fn start(settings: &Settings) -> Result<()> {
         None => BoxMakeWriter::new(std::io::stderr),
         Some(path) => {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .with_context(|| format!("the folder of log.file {} cannot be made", path.display()))?;
+                std::fs::create_dir_all(folder).with_context(|| {
+                    format!("the folder of log.file {} cannot be made", path.display())
+                })?;
             }
             let file = OpenOptions::new()
                 .create(true)

@@ -37,7 +37,10 @@ pub(crate) fn provider(
         id: ProviderId::from(id),
         display_name: spec.display_name.clone(),
         url: endpoint(configured.dialect, &base_url, path_of(configured)),
-        models_url: spec.models_path.as_deref().map(|path| endpoint(configured.dialect, &base_url, path)),
+        models_url: spec
+            .models_path
+            .as_deref()
+            .map(|path| endpoint(configured.dialect, &base_url, path)),
         credentials: credentials(id, configured, &spec)?,
         headers: headers(configured, &spec, anthropic_version, &key)?,
         quirks: quirks(configured, &spec, &key)?,
@@ -77,7 +80,8 @@ fn credentials(id: &str, configured: &Configured, spec: &ProviderSpec) -> Result
     let Some((header, prefix)) = spec.auth.header() else { return Ok(Vec::new()) };
     let needs_key = spec.auth != Auth::None && !spec.key_is_optional && !configured.is_free;
     if configured.api_keys.is_empty() && needs_key {
-        let name = spec.key_env.first().cloned().unwrap_or_else(|| format!("providers.{id}.api_key"));
+        let name =
+            spec.key_env.first().cloned().unwrap_or_else(|| format!("providers.{id}.api_key"));
         return Err(Error::new(Kind::NotConfigured, format!("provider `{id}` has no key"))
             .with_field(format!("providers.{id}.api_key"))
             .with_hint(format!("Set {name}, or providers.{id}.enabled = false.")));

@@ -42,8 +42,7 @@ impl Remote {
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Told> {
         let dialect = gw_dialect::dialect(DialectId::OpenAiChat);
         let quirks = Quirks::default();
-        let target =
-            Target { model: &ask.request.model, quirks: &quirks, max_output_tokens: None };
+        let target = Target { model: &ask.request.model, quirks: &quirks, max_output_tokens: None };
         let wire = dialect.encode_request(&ask.request, &target)?;
         let mut headers = self.headers()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -117,7 +116,9 @@ impl Remote {
         let mut headers = HeaderMap::new();
         if let Some(key) = &self.key {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
-                .map_err(|_| Error::bad_field("--api-key", "holds characters no header can carry"))?;
+                .map_err(|_| {
+                    Error::bad_field("--api-key", "holds characters no header can carry")
+                })?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }

@@ -39,7 +39,9 @@ impl Setup {
         Self {
             // A variable that is not UTF-8 cannot be one of ours.
             env: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
                 .collect(),
             cwd: std::env::current_dir().unwrap_or_default(),
             file: global.config.clone(),
@@ -77,7 +79,8 @@ impl Setup {
         let endpoint = self.endpoint.clone().or_else(|| named.endpoint.clone());
         if let Some(endpoint) = endpoint {
             let key = self.api_key.clone();
-            let key = key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
+            let key =
+                key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
             let client = assemble::client(&loaded.settings)?;
             return Ok(Talk::Remote(Remote::new(client, &endpoint, key)));
         }

@@ -13,9 +13,7 @@ use gw_core::seam::StoreHealth;
 use gw_core::task::Quality;
 use gw_core::unfold::unfold;
 use gw_core::{ConversationId, Error, Layer};
-use gw_engine::{
-    AnswerBody, CallContext, Door, Engine, Head, Inbound, Piece, Recall, Receipt,
-};
+use gw_engine::{AnswerBody, CallContext, Door, Engine, Head, Inbound, Piece, Recall, Receipt};
 use gw_store::Store;
 
 use crate::remote::Remote;

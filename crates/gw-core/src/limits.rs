@@ -33,6 +33,12 @@ pub const ATTEMPTS_MAX: usize = 12;
 /// candidate is tried, or the client is told.
 pub const RETRY_AFTER_WAIT_MS_MAX: u64 = 5_000;
 
+/// Text of a request shown to the model that judges its complexity, in bytes.
+pub const CLASSIFIED_TEXT_BYTES_MAX: usize = 4 * 1024;
+
+/// Longest that judgement is waited for, in milliseconds.
+pub const CLASSIFY_MS_MAX: u64 = 5_000;
+
 /// Length of a client-given identifier (conversation, user, project, tag), in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
 

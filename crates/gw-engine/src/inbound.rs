@@ -23,6 +23,8 @@ pub enum Door {
     Chat,
     /// The command line, in process.
     Cli,
+    /// The gateway's own question how hard a request is.
+    Classify,
 }
 
 impl Door {
@@ -34,6 +36,7 @@ impl Door {
             Self::Route => "route",
             Self::Chat => "chat",
             Self::Cli => "cli",
+            Self::Classify => "classify",
         }
     }
 }

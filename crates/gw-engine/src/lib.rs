@@ -12,6 +12,7 @@ mod run;
 
 mod admit;
 mod attempt;
+mod classify;
 mod plan;
 mod recall;
 mod relay;

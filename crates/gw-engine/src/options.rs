@@ -41,6 +41,8 @@ pub struct EngineOptions {
     pub key_rest_ms: u64,
     /// Turns of a conversation put before a new one.
     pub recent_messages: usize,
+    /// True asks a free model how hard a request is; false goes by routing's own rules.
+    pub classify_by_model: bool,
     /// False refuses models without a known price.
     pub allow_unpriced: bool,
     /// Defaults for fields a client leaves out (system B's `DEFAULT_*`).
@@ -70,6 +72,7 @@ impl Default for EngineOptions {
             breaker_open_ms: 30_000,
             key_rest_ms: 60_000,
             recent_messages: 10,
+            classify_by_model: false,
             allow_unpriced: true,
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),

@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::engine::Engine;
 use crate::exchange::Outcome;
 use crate::inbound::Inbound;
-use crate::{admit, attempt, plan, recall, relay, remember, reserve};
+use crate::{admit, attempt, classify, plan, recall, relay, remember, reserve};
 
 /// Runs one call from the decoded request to an answer that is whole or about to stream.
 pub(crate) async fn run(engine: &Arc<Engine>, inbound: Inbound) -> Result<Answer, Failure> {
@@ -24,6 +24,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, inbound: Inbound) -> Result<Answer
 async fn answer(call: &mut Call) -> Result<Outcome> {
     let admitted = admit::admit(call)?;
     let recalled = recall::recall(call, admitted).await?;
+    classify::classify(call).await;
     let mut planned = plan::plan(call, recalled)?;
     let hold = reserve::reserve(call, &mut planned).await?;
     attempt::attempt(call, &planned, &hold).await

@@ -86,7 +86,7 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
     let names: &[&'static str] = match door {
         Door::AnthropicMessages => &["anthropic-beta", "anthropic-version"],
         Door::OpenAiChat => &["openai-beta"],
-        Door::Route | Door::Chat | Door::Cli => &[],
+        Door::Route | Door::Chat | Door::Cli | Door::Classify => &[],
     };
     let mut forwarded = HeaderMap::new();
     for name in names {

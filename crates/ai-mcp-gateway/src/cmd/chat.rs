@@ -69,7 +69,7 @@ fn message(args: &ChatArgs) -> Result<String> {
     std::io::stdin()
         .take(STDIN_BYTES_MAX + 1)
         .read_to_string(&mut piped)
-        .context("standard input is not UTF-8 text")?;
+        .map_err(|error| unreadable(&error))?;
     if piped.len() as u64 > STDIN_BYTES_MAX {
         let text = format!("standard input is over {STDIN_BYTES_MAX} bytes");
         return Err(Error::bad_field("message", text).into());
@@ -83,6 +83,14 @@ fn message(args: &ChatArgs) -> Result<String> {
         return Err(Error::bad_field("message", "standard input is empty").into());
     }
     Ok(message)
+}
+
+fn unreadable(error: &std::io::Error) -> Error {
+    let what = match error.kind() {
+        std::io::ErrorKind::InvalidData => "standard input is not UTF-8 text".to_owned(),
+        _ => format!("standard input cannot be read: {error}"),
+    };
+    Error::bad_field("message", what)
 }
 
 fn ask(args: &ChatArgs, turns: Vec<Message>) -> Ask {

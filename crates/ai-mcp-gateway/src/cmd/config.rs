@@ -36,7 +36,8 @@ pub(crate) fn run(command: &ConfigCommand, setup: &Setup, output: Output) -> Res
 
 fn init(path: &Path, force: bool, output: Output) -> Result<()> {
     if path.exists() && !force {
-        let error = Error::new(Kind::InvalidRequest, format!("{} is there already", path.display()));
+        let error =
+            Error::new(Kind::InvalidRequest, format!("{} is there already", path.display()));
         return Err(error.with_hint("Use --force to replace it.").into());
     }
     std::fs::write(path, gw_config::example())

@@ -66,7 +66,8 @@ pub(crate) async fn run(setup: &Setup, output: Output) -> Result<()> {
         output.write(&table(&findings))?;
     }
     if has_failed {
-        let error = Error::new(Kind::NotConfigured, "something must be mended before calls can work");
+        let error =
+            Error::new(Kind::NotConfigured, "something must be mended before calls can work");
         return Err(error.into());
     }
     Ok(())
@@ -76,16 +77,24 @@ async fn look(setup: &Setup) -> Vec<Finding> {
     let loaded = match setup.load(Purpose::Serve, &[]) {
         Ok(loaded) => loaded,
         Err(error) => {
-            let fix = "Mend what the message names; `ai-mcp-gateway config init` writes an example.";
+            let fix =
+                "Mend what the message names; `ai-mcp-gateway config init` writes an example.";
             return vec![Finding::of(Verdict::Failed, "configuration", format!("{error:#}"), fix)];
         }
     };
     let files: Vec<String> = loaded.files.iter().map(|file| file.display().to_string()).collect();
-    let files = if files.is_empty() { "no file; defaults and environment".to_owned() } else { files.join(", ") };
+    let files = if files.is_empty() {
+        "no file; defaults and environment".to_owned()
+    } else {
+        files.join(", ")
+    };
     let mut findings = vec![Finding::ok("configuration", files)];
-    findings.extend(loaded.warnings.iter().map(|warning| {
-        Finding::of(Verdict::Warning, "configuration", warning.to_string(), "")
-    }));
+    findings.extend(
+        loaded
+            .warnings
+            .iter()
+            .map(|warning| Finding::of(Verdict::Warning, "configuration", warning.to_string(), "")),
+    );
     if let Some(endpoint) = setup.endpoint() {
         findings.push(running(setup, &loaded.settings, endpoint).await);
     }
@@ -98,7 +107,11 @@ async fn look(setup: &Setup) -> Vec<Finding> {
 }
 
 async fn inside(gateway: &Gateway, settings: &Settings, findings: &mut Vec<Finding>) {
-    let place = settings.store.path.as_ref().map_or("in memory".to_owned(), |path| path.display().to_string());
+    let place = settings
+        .store
+        .path
+        .as_ref()
+        .map_or("in memory".to_owned(), |path| path.display().to_string());
     findings.push(match gateway.store.check().await {
         Ok(()) => Finding::ok("store", format!("SQLite, {place}")),
         Err(error) => Finding::failed("store", &error),
@@ -127,7 +140,9 @@ async fn inside(gateway: &Gateway, settings: &Settings, findings: &mut Vec<Findi
         let models = snapshot.catalog.layer(layer, &snapshot.provider_ids);
         findings.push(match (settings.layers.of(layer).enabled, models.first()) {
             (false, _) => Finding::of(Verdict::Warning, what, "switched off", ""),
-            (true, Some(first)) => Finding::ok(what, format!("{} models, first {}", models.len(), first.id())),
+            (true, Some(first)) => {
+                Finding::ok(what, format!("{} models, first {}", models.len(), first.id()))
+            }
             (true, None) => Finding::of(
                 Verdict::Warning,
                 what,
@@ -142,7 +157,12 @@ async fn inside(gateway: &Gateway, settings: &Settings, findings: &mut Vec<Findi
 async fn reach(id: &str, provider: &Provider) -> Finding {
     let what = format!("provider {id}");
     if provider.models_url.is_none() {
-        return Finding::of(Verdict::Warning, what, "has no list of models to ask for; not checked", "");
+        return Finding::of(
+            Verdict::Warning,
+            what,
+            "has no list of models to ask for; not checked",
+            "",
+        );
     }
     let key = match provider.credentials.first() {
         Some(_) => "key accepted",
@@ -154,7 +174,8 @@ async fn reach(id: &str, provider: &Provider) -> Finding {
             let fix = match error.kind() {
                 Kind::ProviderAuth => format!("The key of provider `{id}` was refused: check it."),
                 Kind::ProviderUnreachable if provider.is_local => {
-                    "Start it, or switch the provider off (OSS_MODEL_ENABLED=false for Ollama).".to_owned()
+                    "Start it, or switch the provider off (OSS_MODEL_ENABLED=false for Ollama)."
+                        .to_owned()
                 }
                 Kind::ProviderUnreachable => {
                     "Check the address and the network; behind a proxy set HTTPS_PROXY.".to_owned()

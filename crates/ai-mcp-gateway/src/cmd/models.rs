@@ -1,8 +1,8 @@
 //! `models`: the catalogue as it stands.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use gw_catalog::listing::{Difference, Filter, Row, diff, list, row};
-use gw_catalog::{Catalog, CatalogOptions, Resolution, price_text};
+use gw_catalog::{Catalog, CatalogOptions, MatchedBy, Resolution, price_text};
 use gw_config::Purpose;
 use gw_core::seam::Clock;
 use gw_core::{Error, Kind, ProviderId};
@@ -31,18 +31,15 @@ pub(crate) fn run(command: &ModelsCommand, setup: &Setup, output: Output) -> Res
             if providers.is_empty() && !all {
                 output.note("no provider is configured: these are the models of all providers");
             }
-            let filter = Filter {
-                providers,
-                layer: *layer,
-                text: search.clone(),
-                ..Filter::default()
-            };
+            let filter =
+                Filter { providers, layer: *layer, text: search.clone(), ..Filter::default() };
             print_list(&list(&catalog, &filter, now_ms), output)
         }
         ModelsCommand::Show { model, at } => {
             let at_ms = match at {
-                Some(day) => price_text::day_to_ms(day).with_context(|| {
-                    format!("--at {day} is not a day; write it as 2026-11-21")
+                Some(day) => price_text::day_to_ms(day).ok_or_else(|| {
+                    Error::bad_field("--at", format!("`{day}` is not a day"))
+                        .with_hint("Write it as 2026-11-21.")
                 })?,
                 None => now_ms,
             };
@@ -60,10 +57,17 @@ fn print_list(rows: &[Row], output: Output) -> Result<()> {
         return output.json(&json!({ "models": rows }));
     }
     let width = rows.iter().map(|row| row.id.len()).max().unwrap_or_default();
-    let mut text = format!("{:5} {:width$} {:>12} {:>12} {:>9}  can\n", "layer", "model", "in $/M", "out $/M", "context");
+    let mut text = format!(
+        "{:5} {:width$} {:>12} {:>12} {:>9}  can\n",
+        "layer", "model", "in $/M", "out $/M", "context"
+    );
     for row in rows {
         let price = |price: &Option<String>| {
-            if row.is_free { "free".to_owned() } else { price.clone().unwrap_or_else(|| "unpriced".to_owned()) }
+            if row.is_free {
+                "free".to_owned()
+            } else {
+                price.clone().unwrap_or_else(|| "unpriced".to_owned())
+            }
         };
         text.push_str(&format!(
             "{:5} {:width$} {:>12} {:>12} {:>9}  {}\n",
@@ -91,6 +95,16 @@ fn show(
     everyone.extend(others.filter(|provider| !configured.contains(provider)));
     everyone.dedup();
     let candidates = match catalog.resolve(name, &everyone) {
+        Resolution::Found { candidates, by: MatchedBy::Unlisted } => {
+            let error =
+                Error::new(Kind::ModelNotFound, format!("`{name}` is not in the catalogue"));
+            let provider = candidates.first().map_or("", |offering| offering.provider.as_str());
+            let hint = format!(
+                "A request for it would go to provider `{provider}` under that name, without a known \
+                 price. `ai-mcp-gateway models list` shows what is known."
+            );
+            return Err(error.with_field("model").with_hint(hint).into());
+        }
         Resolution::Found { candidates, .. } => candidates,
         Resolution::NotFound { nearest } => {
             let error = Error::new(Kind::ModelNotFound, format!("no model is called `{name}`"));
@@ -149,7 +163,9 @@ fn print_diff(differences: &[Difference], output: Output) -> Result<()> {
         text.push_str(&match difference {
             Difference::Added { id } => format!("+ {id}\n"),
             Difference::Removed { id } => format!("- {id}\n"),
-            Difference::Changed { id, field, from, to } => format!("~ {id} {field}: {from} -> {to}\n"),
+            Difference::Changed { id, field, from, to } => {
+                format!("~ {id} {field}: {from} -> {to}\n")
+            }
         });
     }
     text.push_str(&format!("{} differences from the embedded catalogue\n", differences.len()));

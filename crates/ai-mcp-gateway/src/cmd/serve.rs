@@ -54,7 +54,8 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         lifecycle: lifecycle.clone(),
     };
     banner(&gateway, &settings, address, output);
-    let looking = tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
+    let looking =
+        tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
     let options = ServeOptions {
         grace_ms: settings.server.shutdown_grace_ms,
         lifecycle,
@@ -162,10 +163,11 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
         };
         output.note(&format!("  {layer}  {state}"));
     }
-    let store = settings.store.path.as_ref().map_or_else(
-        || "in memory, gone at the end".to_owned(),
-        |path| path.display().to_string(),
-    );
+    let store = settings
+        .store
+        .path
+        .as_ref()
+        .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
     output.note(&format!("  store  {store}"));
 }
 

@@ -105,7 +105,8 @@ async fn bodies_that_are_too_large() {
         assert!(text.contains("33554432"), "{path} {text}");
     }
     // What is no request at all has no path, and so no words of its own.
-    let headers = format!("POST /v1/route HTTP/1.1\r\nhost: x\r\nx-big: {}\r\n\r\n", "y".repeat(500 << 10));
+    let headers =
+        format!("POST /v1/route HTTP/1.1\r\nhost: x\r\nx-big: {}\r\n\r\n", "y".repeat(500 << 10));
     let answer = http::raw(gateway.address, headers.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer:.200}");
     let many: String = (0..300).map(|number| format!("x-{number}: y\r\n")).collect();

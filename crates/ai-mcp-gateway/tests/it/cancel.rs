@@ -75,9 +75,8 @@ async fn leaving_before_a_whole_answer_stops_the_provider_and_bills_the_prompt()
             let asking = tokio::spawn(async move {
                 crate::http::send(address, "POST", path, &[], body.to_string().into()).await
             });
-            let is_mine = |seen: &gw_simulator::Seen| {
-                String::from_utf8_lossy(&seen.body).contains(&question)
-            };
+            let is_mine =
+                |seen: &gw_simulator::Seen| String::from_utf8_lossy(&seen.body).contains(&question);
             seen(&simulator, is_mine).await;
             asking.abort();
             let left = seen(&simulator, |seen| is_mine(seen) && seen.client_left);

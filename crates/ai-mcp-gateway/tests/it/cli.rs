@@ -147,6 +147,10 @@ async fn pipes_feed_the_message() {
     assert_eq!(asked(&["-"], Some("from a dash\n")).await, "from a dash");
     assert_eq!(asked(&["explain"], Some("fn main() {}\n")).await, "explain\n\nfn main() {}");
     assert_eq!(asked(&["no", "pipe"], None).await, "no pipe");
+    let mut command = launch.command();
+    let mut child = command.args(["chat", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"\xff\xfe").await.unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(2));
     let empty = launch.run(&["chat", "-"], Some("")).await;
     assert_ends(&empty, 2);
     assert!(empty.stderr.contains("empty"), "{}", empty.stderr);
@@ -273,9 +277,12 @@ async fn models_are_listed_shown_and_compared() {
     let dated = launch.run(&["models", "show", "gpt-4o-mini", "--at", "2026-01-01"], None).await;
     assert_ends(&dated, 0);
     assert_ends(&launch.run(&["models", "show", "gpt-4o-mini", "--at", "soon"], None).await, 2);
-    let unknown = launch.run(&["models", "show", "gpt-4o-minni"], None).await;
+    let newer = launch.run(&["models", "show", "gpt-77"], None).await;
+    assert_ends(&newer, 2);
+    assert!(newer.stderr.contains("openai"), "{newer:?}");
+    let unknown = launch.run(&["models", "show", "house-modle"], None).await;
     assert_ends(&unknown, 2);
-    assert!(unknown.stderr.contains("gpt-4o-mini"), "{unknown:?}");
+    assert!(unknown.stderr.contains("house-model"), "{unknown:?}");
     let diff = launch.run(&["models", "diff", "--json"], None).await;
     assert_ends(&diff, 0);
     let differences = diff.json()["differences"].to_string();
@@ -405,8 +412,17 @@ async fn steering_flags_count_on_both_ways() {
     let gateway = launch.serve().await;
     let url = gateway.url();
     for more in [&[][..], &["-e", &url]] {
-        let mut args =
-            vec!["chat", "hi", "--json", "--layer", "L1", "--max-tokens", "3", "--temperature", "0"];
+        let mut args = vec![
+            "chat",
+            "hi",
+            "--json",
+            "--layer",
+            "L1",
+            "--max-tokens",
+            "3",
+            "--temperature",
+            "0",
+        ];
         args.extend(more);
         let ran = launch.run(&args, None).await;
         assert_ends(&ran, 0);
@@ -441,8 +457,7 @@ async fn a_gateways_refusal_is_told_as_its_own() {
 async fn commands_that_need_no_input_do_not_wait_for_it() {
     let launch = Launch::new();
     let mut command = launch.command();
-    let mut child =
-        command.args(["config", "schema"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = command.args(["config", "schema"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut held = child.stdin.take().unwrap();
     let ended = tokio::time::timeout(crate::gateway::PATIENCE, child.wait_with_output()).await;
     assert!(ended.expect("it waits").unwrap().status.success());

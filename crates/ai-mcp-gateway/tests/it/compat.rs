@@ -142,7 +142,8 @@ async fn task_lists_choose_the_model() {
     let code = "```rust\nfn main() { println!(\"{}\", x) }\n```\nfix this function";
     let plain = three_providers(&url).env("DEFAULT_LAYER", "L2").serve().await;
     let before = route(&plain, code, json!({})).await["result"]["model"].clone();
-    let other = if before == "openai/gpt-4o" { "anthropic/claude-haiku-4-5" } else { "openai/gpt-4o" };
+    let other =
+        if before == "openai/gpt-4o" { "anthropic/claude-haiku-4-5" } else { "openai/gpt-4o" };
     drop(plain);
     let launch = three_providers(&url).env("DEFAULT_LAYER", "L2").env("CODE_MODELS", other);
     let gateway = launch.serve().await;
@@ -295,10 +296,7 @@ async fn system_a_finds_its_field_names() {
     assert_keys(&chat["performance"], &["durationMs", "cost"]);
 
     let empty = gateway.get("/v1/context/nobody").await.ok();
-    assert_eq!(
-        empty,
-        json!({"conversationId": "nobody", "summary": null, "recentMessages": []})
-    );
+    assert_eq!(empty, json!({"conversationId": "nobody", "summary": null, "recentMessages": []}));
     let summary = json!({"stack": ["rust"], "decisions": ["x"]});
     let stored = gateway.post("/v1/context/c7", &json!({"summary": summary})).await.ok();
     assert_eq!(stored["success"], true);
@@ -317,8 +315,16 @@ async fn system_a_finds_its_field_names() {
     assert!(last(&simulator).json().to_string().contains("decisions"));
 
     let health = gateway.get("/health").await.ok();
-    let wanted = ["status", "redis", "database", "timestamp", "providers", "layers",
-        "healthyProviders", "configuration"];
+    let wanted = [
+        "status",
+        "redis",
+        "database",
+        "timestamp",
+        "providers",
+        "layers",
+        "healthyProviders",
+        "configuration",
+    ];
     assert_keys(&health, &wanted);
     for layer in ["L0", "L1", "L2", "L3"] {
         assert_keys(&health["layers"][layer], &["enabled", "models", "providers"]);
@@ -365,8 +371,10 @@ async fn sums_are_those_of_the_answers() {
     assert_eq!(missing.json()["error"], "Conversation not found");
 
     let server = gateway.get("/v1/server-stats").await.ok();
-    assert_keys(&server, &["uptime", "requests", "llm", "memory", "providers", "cache", "database",
-        "timestamp"]);
+    assert_keys(
+        &server,
+        &["uptime", "requests", "llm", "memory", "providers", "cache", "database", "timestamp"],
+    );
     assert_eq!(server["llm"]["totalCalls"], 6);
     assert_eq!(server["llm"]["tokens"]["total"], input + output);
     assert_eq!(server["llm"]["cost"]["totalPicoUsd"], pico);
@@ -417,7 +425,8 @@ async fn a_second_turn_sees_the_first() {
     let simulator = simulator().await;
     let gateway = three_providers(&simulator.base_url()).serve().await;
     for path in ["/v1/chat", "/v1/route"] {
-        let ask = |message: &str| json!({"conversationId": path, "message": message, "model": "L1"});
+        let ask =
+            |message: &str| json!({"conversationId": path, "message": message, "model": "L1"});
         gateway.post(path, &ask("the word is plum")).await.ok();
         gateway.post(path, &ask("which word?")).await.ok();
         let sent = last(&simulator).json();
@@ -453,7 +462,8 @@ async fn a_refused_request_takes_nobody_out() {
     let simulator = simulator().await;
     let gateway = three_providers(&simulator.base_url()).serve().await;
     fail_key(&simulator, "key-openai", "400");
-    let body = json!({"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]});
+    let body =
+        json!({"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "x"}]});
     for _ in 0..8 {
         assert_eq!(gateway.post("/v1/chat/completions", &body).await.status, 400);
     }

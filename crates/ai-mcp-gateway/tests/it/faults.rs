@@ -98,6 +98,8 @@ struct Case {
 enum Door {
     OpenAi,
     Anthropic,
+    /// System A's, which never streams.
+    Route,
 }
 
 impl Case {
@@ -135,12 +137,19 @@ async fn table(is_streaming: bool, upstream: &'static str) {
     let simulator = simulator().await;
     let mut cases = Vec::new();
     for (fault, whole, streamed) in FAULTS {
-        for door in [Door::OpenAi, Door::Anthropic] {
+        for door in [Door::OpenAi, Door::Anthropic, Door::Route] {
+            if door == Door::Route && is_streaming {
+                continue;
+            }
             for has_second in [false, true] {
                 let mut end = if is_streaming { *streamed } else { *whole };
                 if *fault == "stream-error" && upstream == "anthropic-messages" {
                     // The simulator says `overloaded_error` there.
-                    end = if is_streaming { Broken(ProviderOverloaded) } else { Refused(ProviderOverloaded) };
+                    end = if is_streaming {
+                        Broken(ProviderOverloaded)
+                    } else {
+                        Refused(ProviderOverloaded)
+                    };
                 }
                 let number = cases.len();
                 cases.push(Case { number, fault, end, door, is_streaming, upstream, has_second });
@@ -207,6 +216,10 @@ fn request(case: &Case) -> (&'static str, Value) {
             "/v1/messages",
             json!({"model": model, "messages": messages, "stream": case.is_streaming,
                 "max_tokens": 500}),
+        ),
+        Door::Route => (
+            "/v1/route",
+            json!({"model": model, "conversationId": model, "message": "tell me of the sea"}),
         ),
     }
 }
@@ -281,29 +294,39 @@ fn said(case: &Case, reply: &Reply) -> String {
     let text = match case.door {
         Door::OpenAi => &body["choices"][0]["message"]["content"],
         Door::Anthropic => &body["content"][0]["text"],
+        Door::Route => &body["result"]["response"],
     };
     text.as_str().unwrap_or_default().to_owned()
 }
 
 fn refused(case: &Case, reply: &Reply, kind: Kind) -> Result<(), String> {
     let row = kind.row();
-    let status = if case.door == Door::OpenAi { row.status } else { row.anthropic_status };
+    let status = if case.door == Door::Anthropic { row.anthropic_status } else { row.status };
     if reply.status != status {
         return Err(format!("status {} in place of {status}", reply.status));
     }
     if !reply.header("content-type").starts_with("application/json") {
         return Err("an error that is not JSON".to_owned());
     }
-    if kind == ProviderRateLimited && case.fault.contains("after") && reply.header("retry-after") == ""
+    if kind == ProviderRateLimited
+        && case.fault.contains("after")
+        && reply.header("retry-after") == ""
     {
         return Err("no Retry-After".to_owned());
     }
     error_shape(case, &reply.json(), kind)
 }
 
-/// `{"error": {message, type, param, code}}`, or `{"type": "error", "error": {type, message}}`.
+/// `{"error": {message, type, param, code}}`, `{"type": "error", "error": {type, message}}`, or
+/// system A's `{"error", "code", "callId"}`.
 fn error_shape(case: &Case, body: &Value, kind: Kind) -> Result<(), String> {
     let error = &body["error"];
+    if case.door == Door::Route {
+        let is_right = error.as_str().is_some_and(|text| !text.is_empty())
+            && body["code"] == kind.row().code
+            && body["callId"].is_string();
+        return if is_right { Ok(()) } else { Err(format!("wrong shape for {kind:?}")) };
+    }
     if error["message"].as_str().is_none_or(str::is_empty) {
         return Err("no message".to_owned());
     }
@@ -314,7 +337,9 @@ fn error_shape(case: &Case, body: &Value, kind: Kind) -> Result<(), String> {
                 && error.get("param").is_some()
                 && error.get("code").is_some()
         }
-        Door::Anthropic => body["type"] == "error" && error["type"] == row.anthropic_type,
+        Door::Anthropic | Door::Route => {
+            body["type"] == "error" && error["type"] == row.anthropic_type
+        }
     };
     if is_right { Ok(()) } else { Err(format!("wrong shape for {kind:?}")) }
 }
@@ -335,7 +360,8 @@ fn broken(case: &Case, reply: &Reply, kind: Kind) -> Result<(), String> {
         return Err(format!("the error's event is called {:?}", error.name));
     }
     let is_complete = events.iter().any(|event| {
-        event.data["choices"][0]["finish_reason"].is_string() || event.data["type"] == "message_stop"
+        event.data["choices"][0]["finish_reason"].is_string()
+            || event.data["type"] == "message_stop"
     });
     if is_complete {
         return Err("the broken stream says that it is complete".to_owned());
@@ -406,9 +432,9 @@ async fn a_stream_without_its_last_event_is_told_apart_from_a_whole_one_or_finis
             let reply = gateway.post(path, &body).await;
             assert_eq!(reply.status, 200, "{}", reply.text());
             let events = sse::events(&reply.body);
-            let is_ended = events.iter().any(|event| {
-                event.data.is_null() || event.data["type"] == "message_stop"
-            });
+            let is_ended = events
+                .iter()
+                .any(|event| event.data.is_null() || event.data["type"] == "message_stop");
             let is_broken = sse::error(&events).is_some();
             assert!(is_ended != is_broken, "{provider} {path} {}", reply.text());
             let kept = gateway.store().call(reply.header("x-gateway-call-id")).unwrap();

@@ -134,7 +134,8 @@ pub(crate) async fn try_open(
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(body)).unwrap();
-    let response = timeout(PATIENCE, sender.send_request(request)).await.expect("no answer in time");
+    let response =
+        timeout(PATIENCE, sender.send_request(request)).await.expect("no answer in time");
     let (head, body) = response.ok()?.into_parts();
     Some(Open { status: head.status.as_u16(), headers: head.headers, body, connection })
 }

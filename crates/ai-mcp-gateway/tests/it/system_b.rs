@@ -64,7 +64,8 @@ async fn defaults_fill_what_a_request_leaves_out() {
         .env("DEFAULT_MAX_TOKENS", "123");
     let gateway = launch.serve().await;
     // Without any name, or with an empty one.
-    gateway.post("/v1/chat/completions", &json!({"messages": [{"role": "user", "content": "x"}]}))
+    gateway
+        .post("/v1/chat/completions", &json!({"messages": [{"role": "user", "content": "x"}]}))
         .await
         .ok();
     assert_eq!(last(&simulator).json()["model"], "house-model");
@@ -81,6 +82,25 @@ async fn defaults_fill_what_a_request_leaves_out() {
     let sent = last(&simulator).json();
     assert_eq!((&sent["model"], &sent["temperature"]), (&json!("mine"), &json!(0.5)));
     assert_eq!(sent["max_tokens"], 7);
+}
+
+/// One endpoint, one model: whoever leaves the choice open gets that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_one_model_answers_where_the_choice_is_left_open() {
+    let simulator = simulator().await;
+    let launch = Launch::new()
+        .env("API_KEY", "key-b")
+        .env("API_ENDPOINT", format!("{}/v1", simulator.base_url()))
+        .env("DEFAULT_MODEL", "house-model");
+    let gateway = launch.serve().await;
+    let body = json!({"conversationId": "c", "message": "hi"});
+    let answer = gateway.post("/v1/route", &body).await.ok();
+    assert_eq!(answer["result"]["model"], "default/house-model", "{answer}");
+    gateway.post("/v1/chat/completions", &ask("auto")).await.ok();
+    let ran = launch.run(&["chat", "hi"], None).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let models = gateway.get("/v1/models").await.ok();
+    assert!(models.to_string().contains("house-model"), "{models}");
 }
 
 /// B2: the usual names of proxies count.

@@ -46,7 +46,9 @@ pub(crate) fn last(simulator: &Simulator) -> Seen {
 
 /// `[providers.ID]` with one key, named `key-ID`.
 pub(crate) fn provider(id: &str, dialect: &str, url: &str) -> String {
-    format!("[providers.{id}]\ndialect = \"{dialect}\"\nbase_url = \"{url}\"\napi_key = \"key-{id}\"\n")
+    format!(
+        "[providers.{id}]\ndialect = \"{dialect}\"\nbase_url = \"{url}\"\napi_key = \"key-{id}\"\n"
+    )
 }
 
 /// `[[models]]` at one dollar a million tokens read and two written.

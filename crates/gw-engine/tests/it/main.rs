@@ -5,6 +5,7 @@
 
 mod breaker;
 mod cancel;
+mod classify;
 mod conversation;
 mod fallback;
 mod money;

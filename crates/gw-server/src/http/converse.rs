@@ -38,7 +38,7 @@ pub(super) struct TurnRequest {
     /// How good the answer has to be; `normal` where absent.
     #[schema(value_type = Option<QualityWord>)]
     quality_level: Option<String>,
-    /// A model, a layer or `auto`; `auto` where absent or empty.
+    /// A model, a layer or `auto`; the configured default, else `auto`, where absent or empty.
     #[schema(example = "auto", max_length = 256, pattern = "^[ -~]*$")]
     model: Option<String>,
     /// The layer asked for.
@@ -197,7 +197,7 @@ fn inbound(
     }
     messages.push(Message::text(Role::User, fields.text("message")?.unwrap_or_default()));
     let request = ChatRequest {
-        model: fields.id("model")?.unwrap_or("auto").to_owned(),
+        model: fields.id("model")?.unwrap_or_default().to_owned(),
         messages,
         max_output_tokens: fields.count("maxTokens")?,
         sampling: Sampling {
