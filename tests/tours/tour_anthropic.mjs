@@ -206,7 +206,7 @@ await checkAll({
   },
 
   async cancelledStream(provider) {
-    const model = named(provider, "leave", "stall=5");
+    const model = named(provider, "leave", "stall=8");
     const events = await ask(model, "A long story", { stream: true });
     for await (const _event of events) break;
     events.controller.abort();

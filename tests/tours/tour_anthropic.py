@@ -362,7 +362,7 @@ def count_tokens(provider):
 
 
 def cancelled_stream(provider):
-    answer = ask(named(provider, "leave", "stall=5"), "Tell me a long story", stream=True)
+    answer = ask(named(provider, "leave", "stall=8"), "Tell me a long story", stream=True)
     for _event in answer:
         break
     answer.close()

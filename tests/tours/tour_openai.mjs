@@ -192,7 +192,7 @@ await checkAll({
   },
 
   async cancelledStream(provider) {
-    const model = named(provider, "leave", "stall=3");
+    const model = named(provider, "leave", "stall=8");
     const events = await ask(model, "A long story", { stream: true });
     for await (const _chunk of events) break;
     events.controller.abort();

@@ -325,7 +325,7 @@ def unknown_fields(provider):
 
 
 def cancelled_stream(provider):
-    answer = ask(named(provider, "leave", "stall=3"), "Tell me a long story", stream=True)
+    answer = ask(named(provider, "leave", "stall=8"), "Tell me a long story", stream=True)
     for _chunk in answer:
         break
     answer.close()
@@ -427,7 +427,7 @@ async def in_parallel(provider):
 
         await asyncio.gather(*(one(number) for number in range(16)))
         stream = await many.chat.completions.create(
-            model=named(provider, "async-leave", "stall=3"),
+            model=named(provider, "async-leave", "stall=8"),
             messages=[user("Tell me a long story")],
             stream=True,
         )

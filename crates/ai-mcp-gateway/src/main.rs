@@ -22,7 +22,7 @@ use clap::{CommandFactory, Parser};
 use gw_core::Error;
 
 use crate::cli::{Cli, Command, ServeArgs};
-use crate::output::Output;
+use crate::output::{Output, ReaderLeft};
 use crate::setup::Setup;
 
 fn main() -> ExitCode {
@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ReaderLeft>() => ExitCode::SUCCESS,
         Err(error) => {
             output.error(&error);
             ExitCode::from(exit_code(&error))
@@ -54,7 +55,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
         Command::Serve(args) => cmd::serve::run(&args, setup, output).await,
         Command::Chat(args) => {
             let talk = setup.talk().await?;
-            let result = cmd::chat::run(args, &talk, output).await;
+            let result = Box::pin(cmd::chat::run(args, &talk, output)).await;
             talk.close().await;
             result
         }

@@ -8,6 +8,18 @@ use serde_json::{Value, json};
 
 use crate::cli::ColorChoice;
 
+/// The reader of standard output has seen enough (`| head`): its wish, and no fault of anybody.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReaderLeft;
+
+impl std::fmt::Display for ReaderLeft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody reads standard output")
+    }
+}
+
+impl std::error::Error for ReaderLeft {}
+
 /// Where to and how to print.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
@@ -35,12 +47,14 @@ impl Output {
         self.write(&format!("{}\n", serde_json::to_string_pretty(value)?))
     }
 
-    /// Prints text as it is. A reader that left (`| head`) ends the program quietly.
-    #[expect(clippy::exit, reason = "a closed pipe is the reader's wish, not a fault")]
+    /// Prints text as it is.
+    ///
+    /// # Errors
+    /// [`ReaderLeft`] where nobody reads any more.
     pub(crate) fn write(self, text: &str) -> Result<()> {
         let mut out = std::io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(ReaderLeft.into()),
             result => Ok(result?),
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the environment enters")]
+    /// The one place where the environment enters.
     pub(crate) fn from_process(global: &Global) -> Self {
         let mut flags = Vec::new();
         let demo = if global.no_demo { Some(DemoChoice::Off) } else { global.demo };
@@ -82,7 +82,7 @@ impl Setup {
             let key =
                 key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
             let client = assemble::client(&loaded.settings)?;
-            return Ok(Talk::Remote(Remote::new(client, &endpoint, key)));
+            return Ok(Talk::Remote(Box::new(Remote::new(client, &endpoint, key))));
         }
         let gateway = assemble::gateway(&loaded)?;
         crate::discovery::once(&gateway, &loaded.settings).await;

@@ -26,7 +26,7 @@ pub(crate) enum Talk {
     /// The engine of this process, and the store it writes to.
     Local(Arc<Engine>, Store),
     /// A running gateway.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// What is asked.

@@ -1,6 +1,6 @@
 //! `chat`: one question, a pipe, or a talk.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::pin::{Pin, pin};
 
 use anyhow::{Context, Result};
@@ -11,7 +11,7 @@ use gw_core::{Error, Kind, UsageReport};
 use serde_json::json;
 
 use crate::cli::ChatArgs;
-use crate::output::Output;
+use crate::output::{Output, ReaderLeft};
 use crate::talk::{About, Ask, Heard, Talk};
 
 /// Standard input read into a message, in bytes.
@@ -27,7 +27,7 @@ struct Answered {
 /// Runs the command.
 pub(crate) async fn run(args: ChatArgs, talk: &Talk, output: Output) -> Result<()> {
     if args.interactive {
-        return interactive(&args, talk, output).await;
+        return Box::pin(interactive(&args, talk, output)).await;
     }
     let message = message(&args)?;
     let ask = ask(&args, vec![Message::text(Role::User, message)]);
@@ -140,7 +140,6 @@ async fn answer(ask: Ask, talk: &Talk, output: Output, prints: bool) -> Result<A
     if prints && !answered.text.ends_with('\n') {
         output.write("\n")?;
     }
-    std::io::stdout().flush()?;
     Ok(answered)
 }
 
@@ -217,6 +216,7 @@ async fn interactive(args: &ChatArgs, talk: &Talk, output: Output) -> Result<()>
                 }
                 turns.push(Message::text(Role::Assistant, answered.text));
             }
+            Err(error) if error.is::<ReaderLeft>() => return Err(error),
             Err(error) => {
                 turns.pop();
                 output.error(&error);

@@ -26,7 +26,7 @@ pub(crate) fn run(command: &ModelsCommand, setup: &Setup, output: Output) -> Res
             let providers = match provider {
                 Some(provider) => vec![ProviderId::from(provider.as_str())],
                 None if *all => Vec::new(),
-                None => configured.clone(),
+                None => configured,
             };
             if providers.is_empty() && !all {
                 output.note("no provider is configured: these are the models of all providers");

@@ -256,3 +256,18 @@ async fn wrong_paths_and_methods_say_so() {
     assert_eq!(body["error"], "Not found");
     assert_eq!(body["path"], "/nowhere");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_come_are_not_waited_for() {
+    let gateway = Launch::new().toml("[server]\nrequest_timeout_ms = 300\n").serve().await;
+    for path in DOORS {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: 100\r\n\r\n{{\"model\":",
+            gateway.address
+        );
+        let answer = http::raw(gateway.address, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{path} {answer}");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        assert!(serde_json::from_str::<Value>(body).is_ok(), "{path} {answer}");
+    }
+}

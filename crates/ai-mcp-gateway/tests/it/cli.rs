@@ -205,6 +205,11 @@ async fn a_reader_that_leaves_is_no_fault() {
     let status = child.wait().await.unwrap();
     assert_eq!(status.code(), Some(0), "{stderr}");
     assert_eq!(stderr, "");
+    // What was said is paid for and on record.
+    let calls = crate::store::Store::open(&launch.database()).calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!(calls[0].status, "cancelled");
+    assert!(calls[0].cost_pico.unwrap() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,3 +159,35 @@ async fn a_conversation_goes_on_after_kill_9() {
         assert!(text.contains(turn), "{sent}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_do_not_hold_up_the_end() {
+    for signal in ["TERM", "INT"] {
+        let gateway = Launch::new().serve().await;
+        let silent = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+        let kept = http::open(gateway.address, "GET", "/livez", &[], bytes::Bytes::new()).await;
+        assert_eq!(kept.status, 200);
+        let began = tokio::time::Instant::now();
+        assert_eq!(gateway.end(signal).await.code(), Some(0));
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        drop((silent, kept));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streamed_turns_of_a_conversation_survive_kill_9() {
+    let simulator = simulator().await;
+    let launch = Launch::new().toml(&both_dialects(&simulator.base_url()));
+    let named = [("x-gateway-conversation-id", "s1"), ("x-gateway-recall", "history")];
+    for (number, upstream) in ["o", "a", "o"].into_iter().enumerate() {
+        let gateway = launch.serve().await;
+        let body = json!({"model": format!("{upstream}/sim-small"), "stream": true,
+            "messages": [{"role": "user", "content": format!("turn {number}")}]});
+        let bytes = body.to_string().into();
+        let reply = gateway.post_bytes("/v1/chat/completions", &named, bytes).await;
+        assert!(reply.text().ends_with("data: [DONE]\n\n"), "{}", reply.text());
+        gateway.end("KILL").await;
+        let turns = last(&simulator).json()["messages"].as_array().unwrap().len();
+        assert_eq!(turns, 2 * number + 1, "turn {number} does not see those before it");
+    }
+}

@@ -310,7 +310,7 @@ fn refused(case: &Case, reply: &Reply, kind: Kind) -> Result<(), String> {
     }
     if kind == ProviderRateLimited
         && case.fault.contains("after")
-        && reply.header("retry-after") == ""
+        && reply.header("retry-after").is_empty()
     {
         return Err("no Retry-After".to_owned());
     }

@@ -1,6 +1,8 @@
 //! The real program, as its users meet it: started in an empty folder with a clean environment,
 //! called over HTTP and on the command line, with the simulator in the place of every provider.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod gateway;
 mod http;
 mod sse;

@@ -36,6 +36,7 @@ async fn an_answer_says_who_why_and_how_much() {
 #[tokio::test]
 async fn an_unpriced_answer_says_so() {
     let gateway = gateway();
+    gateway.upstream.then(super::fixture::mystery());
     let seen = gateway.post("/v1/chat/completions", &question("acme/mystery")).await;
     assert_eq!(seen.status, 200, "{}", seen.text());
     assert_eq!(seen.header("x-gateway-cost-usd"), "unpriced");

@@ -38,6 +38,7 @@ async fn route_answers_in_system_as_shape() {
 #[tokio::test]
 async fn an_unpriced_turn_costs_null_not_zero() {
     let gateway = gateway();
+    gateway.upstream.then(super::fixture::mystery());
     let mut body = turn("hi");
     body["model"] = json!("acme/mystery");
     let answer = gateway.post("/v1/route", &body).await.json();
