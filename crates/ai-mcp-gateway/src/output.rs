@@ -73,7 +73,11 @@ impl Output {
     pub(crate) fn error(self, error: &anyhow::Error) {
         let known = error.downcast_ref::<Error>();
         if self.is_json {
-            let code = known.map_or("error", |known| known.kind().row().code);
+            let code = match known {
+                Some(known) => known.kind().row().code,
+                None if error.is::<gw_config::ConfigErrors>() => "invalid_configuration",
+                None => "error",
+            };
             let document = json!({"error": {
                 "code": code,
                 "message": known.map_or_else(|| format!("{error:#}"), |known| known.message().to_owned()),

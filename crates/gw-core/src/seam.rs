@@ -10,8 +10,8 @@ mod upstream;
 pub use budget::BudgetStore;
 pub use clock::{Clock, Entropy};
 pub use dialect::{
-    ClientStream, Dialect, DialectId, Edits, Frame, FrameKind, Quirks, StreamDecoder, StreamEncoder,
-    Target, WireRequest,
+    ClientStream, Dialect, DialectId, Edits, Frame, FrameKind, Quirks, StreamDecoder,
+    StreamEncoder, Target, WireRequest,
 };
 pub use store::{CallLog, Conversations, StoreHealth};
 pub use upstream::{BodyStream, IncomingResponse, OutgoingRequest, Timeouts, Upstream};

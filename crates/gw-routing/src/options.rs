@@ -1,7 +1,7 @@
 //! What configuration decides for routing. Names in the docs are the environment's.
 
-use gw_core::{Layer, ProviderId};
 use gw_core::task::TaskGroup;
+use gw_core::{Layer, ProviderId};
 
 /// What configuration decides for routing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,6 +39,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         .install_recorder()
         .context("metrics cannot be collected")?;
     let gateway = assemble::gateway(&loaded)?;
+    let stopped = signals()?;
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
@@ -61,7 +62,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         lifecycle,
         ..ServeOptions::default()
     };
-    let served = gw_server::serve(listener, gw_server::router(app), signal(), options).await;
+    let served = gw_server::serve(listener, gw_server::router(app), stopped, options).await;
     looking.abort();
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
@@ -171,24 +172,26 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
     output.note(&format!("  store  {store}"));
 }
 
-/// Ends with the first SIGINT or SIGTERM.
-async fn signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be caught");
-                let _ = tokio::signal::ctrl_c().await;
-            }
+/// Catches SIGINT and SIGTERM from now on, whether or not the wait has begun, and ends with the
+/// first one.
+#[cfg(unix)]
+fn signals() -> Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+/// Ends with Ctrl-C.
+#[cfg(not(unix))]
+fn signals() -> Result<impl Future<Output = ()> + Send> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }

@@ -380,6 +380,9 @@ async fn configuration_is_written_checked_shown_and_described() {
     assert_ends(&check, 2);
     assert!(check.stderr.contains("gateway.toml:3:3"), "{}", check.stderr);
     assert!(check.stderr.contains("prot") && check.stderr.contains("port"), "{}", check.stderr);
+    let as_json = typo.run(&["config", "check", "--json"], None).await;
+    let error: Value = serde_json::from_str(&as_json.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "invalid_configuration");
     let broken = Launch::new().toml("[server\n").run(&["config", "check"], None).await;
     assert_ends(&broken, 2);
     assert!(broken.stderr.contains("gateway.toml:1:"), "{}", broken.stderr);

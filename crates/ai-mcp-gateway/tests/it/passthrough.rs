@@ -142,3 +142,26 @@ async fn temperature_zero_stays_zero() {
         assert_eq!(sent["temperature"].as_f64(), Some(0.0), "{path} {upstream} {sent}");
     }
 }
+
+/// What a stream cost is known at its end only: a client that takes trailers hears it there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cost_of_a_stream_stands_behind_it() {
+    let simulator = simulator().await;
+    let gateway = Launch::new().toml(&both_dialects(&simulator.base_url())).serve().await;
+    for (path, upstream) in
+        [("/v1/chat/completions", "o"), ("/v1/messages", "o"), ("/v1/messages", "a")]
+    {
+        let body = json!({"model": format!("{upstream}/sim-small"), "stream": true,
+            "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]});
+        let bytes: Bytes = body.to_string().into();
+        let reply = gateway.post_bytes(path, &[("te", "trailers")], bytes.clone()).await;
+        let kept = gateway.store().call(reply.header("x-gateway-call-id")).unwrap();
+        let trailer = |name: &str| reply.trailers[name].to_str().unwrap().to_owned();
+        let usd: f64 = trailer("x-gateway-cost-usd").parse().unwrap();
+        assert_eq!((usd * 1e12).round(), kept.cost_pico.unwrap() as f64);
+        let usage = format!("input={}, output={}", kept.input_tokens, kept.output_tokens);
+        assert_eq!(trailer("x-gateway-usage"), usage);
+        let without = gateway.post_bytes(path, &[], bytes).await;
+        assert!(without.trailers.is_empty());
+    }
+}

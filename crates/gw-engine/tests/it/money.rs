@@ -130,8 +130,7 @@ async fn where_prices_must_be_known_an_unpriced_stand_in_is_only_left_out() {
 
 #[tokio::test(start_paused = true)]
 async fn an_output_only_price_is_charged() {
-    let world =
-        world_with(|setup| setup.offerings[3] = offering("alpha", "solo", 0, 2));
+    let world = world_with(|setup| setup.offerings[3] = offering("alpha", "solo", 0, 2));
     world.script.on("alpha", whole("fine"));
     world.reply(ask("solo")).await;
     assert_eq!(world.record().await.cost.amount(), Some(price(10, 2)));

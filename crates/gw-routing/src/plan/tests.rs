@@ -435,9 +435,8 @@ fn nothing_is_spent_where_nothing_may_be() {
 
 #[test]
 fn a_default_provider_takes_names_first_and_those_nobody_knows() {
-    let ask = |model: &str| {
-        world(model).with(|w| w.options.default_provider = Some("openrouter".into()))
-    };
+    let ask =
+        |model: &str| world(model).with(|w| w.options.default_provider = Some("openrouter".into()));
     assert_eq!(ask("brand-new").first(), "openrouter/brand-new");
     assert_eq!(ask("openai/gpt").first(), "openai/gpt", "a provider's name goes before");
     assert_eq!(world("brand-new").error().0, Kind::ModelNotFound);

@@ -109,7 +109,8 @@ fn metadata_is_kept_within_bounds() {
 #[test]
 fn history_is_recalled_where_it_is_asked_for() {
     let named = ("x-gateway-conversation-id", "c1");
-    let recall = |pairs: &[(&str, &str)]| read(Door::OpenAiChat, pairs).expect("well formed").recall;
+    let recall =
+        |pairs: &[(&str, &str)]| read(Door::OpenAiChat, pairs).expect("well formed").recall;
     assert_eq!(recall(&[named]), Recall::Nothing);
     assert_eq!(recall(&[named, ("x-gateway-recall", "nothing")]), Recall::Nothing);
     assert_eq!(recall(&[named, ("x-gateway-recall", "history")]), Recall::History);
