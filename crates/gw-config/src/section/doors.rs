@@ -12,12 +12,12 @@ use crate::secret::Secret;
 pub enum Mode {
     /// Serve HTTP.
     Api,
-    /// Speak MCP on standard input and output.
+    /// Speak MCP on standard input and output. Not in this version.
     #[default]
     Mcp,
 }
 
-/// How the gateway presents itself over MCP.
+/// How the gateway presents itself over MCP. Taken; the MCP server is not in this version.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mcp {

@@ -16,11 +16,12 @@ pub struct Routing {
     /// The highest layer to climb to.
     #[schemars(schema_with = "units::layer_schema")]
     pub max_escalation_layer: Layer,
-    /// Lets a second model review answers to hard questions.
+    /// Lets a second model review answers to hard questions. Taken and shown in `/health`; the
+    /// review itself is not in this version.
     pub enable_cross_check: bool,
-    /// Climbs to a better layer by itself; otherwise the answer asks for confirmation.
+    /// Climbs to the next layer by itself when the models of a layer fail.
     pub enable_auto_escalate: bool,
-    /// How the kind and difficulty of a request are judged.
+    /// How the difficulty of a request is judged: by rules, or by asking a free model first.
     pub classify: Classify,
     /// Models for each kind of task, best first; `provider/name`, or a provider's own name. Empty
     /// leaves the choice to the router.
