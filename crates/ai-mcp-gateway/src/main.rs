@@ -7,6 +7,7 @@ mod real;
 
 mod assemble;
 mod discovery;
+mod local;
 mod logging;
 mod providers;
 mod setup;

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use crate::assemble;
 use crate::cli::{DemoChoice, Global};
+use crate::local;
 use crate::remote::Remote;
 use crate::talk::Talk;
 
@@ -69,6 +70,24 @@ impl Setup {
         })?)
     }
 
+    /// Loads the configuration for answering questions: a model server found on this machine goes
+    /// before simulated models.
+    ///
+    /// # Errors
+    /// Those of [`Setup::load`], and of a proxy that cannot be used.
+    pub(crate) async fn load_to_answer(
+        &self,
+        purpose: Purpose,
+        more: &[(&str, String)],
+    ) -> Result<Loaded> {
+        let loaded = self.load(purpose, more)?;
+        let client = assemble::client(&loaded.settings)?;
+        match local::found(&loaded, &client).await {
+            Some(found) => self.load(purpose, &[more, &found[..]].concat()),
+            None => Ok(loaded),
+        }
+    }
+
     /// Whom a command asks: the running gateway that is named, else an engine in this process.
     ///
     /// # Errors
@@ -84,6 +103,7 @@ impl Setup {
             let client = assemble::client(&loaded.settings)?;
             return Ok(Talk::Remote(Box::new(Remote::new(client, &endpoint, key))));
         }
+        let loaded = self.load_to_answer(Purpose::Other, &[]).await?;
         let gateway = assemble::gateway(&loaded)?;
         crate::discovery::once(&gateway, &loaded.settings).await;
         Ok(Talk::Local(gateway.engine, gateway.store))

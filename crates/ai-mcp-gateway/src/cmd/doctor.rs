@@ -74,7 +74,7 @@ pub(crate) async fn run(setup: &Setup, output: Output) -> Result<()> {
 }
 
 async fn look(setup: &Setup) -> Vec<Finding> {
-    let loaded = match setup.load(Purpose::Serve, &[]) {
+    let loaded = match setup.load_to_answer(Purpose::Serve, &[]).await {
         Ok(loaded) => loaded,
         Err(error) => {
             let fix =

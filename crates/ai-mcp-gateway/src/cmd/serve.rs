@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     if let Some(port) = args.port {
         flags.push(("server.port", port.to_string()));
     }
-    let loaded = setup.load(Purpose::Serve, &flags)?;
+    let loaded = setup.load_to_answer(Purpose::Serve, &flags).await?;
     let settings = Arc::clone(&loaded.settings);
     logging::start(&settings)?;
     for warning in &loaded.warnings {
@@ -150,7 +150,8 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
     output.note(&format!("ai-mcp-gateway {} on http://{address}", env!("CARGO_PKG_VERSION")));
     if gateway.is_demo {
         output.warning(
-            "DEMO: answers are simulated, no model is called. Set OPENAI_API_KEY, \
+            "DEMO: no key is set and no local model was found, so answers are simulated and no \
+             model is called. Set OPENAI_API_KEY, \
              ANTHROPIC_API_KEY or OPENROUTER_API_KEY, or OSS_MODEL_ENABLED=true for a local Ollama, \
              and start again. --no-demo refuses to start instead.",
         );

@@ -156,6 +156,19 @@ async fn task_lists_choose_the_model() {
     assert!(!answer["routing"]["reason"].as_str().unwrap().contains("CODE_MODELS"), "{answer}");
 }
 
+/// With nothing configured a model server of this machine goes before simulated models.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_model_that_is_found_answers_instead_of_the_demo() {
+    let simulator = simulator().await;
+    let gateway =
+        Launch::new().env("GATEWAY_DEMO__LOCAL_ADDRESS", simulator.base_url()).serve().await;
+    let health = gateway.get("/health").await.ok();
+    assert_eq!(health["demo"], false, "{health}");
+    let answer = route(&gateway, "hi", json!({})).await;
+    assert_eq!(answer["result"]["provider"], "ollama", "{answer}");
+    assert_eq!(answer["demo"], false);
+}
+
 /// A2: switched on, the local model is listed in L0 and answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_model_answers_for_nothing() {

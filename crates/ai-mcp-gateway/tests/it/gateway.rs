@@ -83,6 +83,8 @@ impl Launch {
             .env_clear()
             .env("HOME", self.folder.path())
             .env("GATEWAY_STORE__PATH", self.database())
+            // What happens to run on this machine is no part of a test.
+            .env("GATEWAY_DEMO__LOCAL_ADDRESS", "off")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
