@@ -215,6 +215,7 @@ fn extract(
         DialectId::AnthropicMessages => list
             .extract(listed, &["anthropic", "default"], usage)
             .or_else(|| list.extract("anthropic", &["default"], usage)),
+        DialectId::OpenAiResponses | DialectId::Gemini | DialectId::Ollama => None,
     }
 }
 

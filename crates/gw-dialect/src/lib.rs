@@ -20,13 +20,10 @@ use gw_core::seam::{Dialect, DialectId};
 static ALL: LazyLock<[Arc<dyn Dialect>; 2]> =
     LazyLock::new(|| [Arc::new(openai_chat::OpenAiChat), Arc::new(anthropic::AnthropicMessages)]);
 
-/// The implementation of a wire format.
+/// The implementation of a wire format; every format has one.
 pub fn dialect(id: DialectId) -> Arc<dyn Dialect> {
-    let at = match id {
-        DialectId::OpenAiChat => 0,
-        DialectId::AnthropicMessages => 1,
-    };
-    Arc::clone(&ALL[at])
+    let found = ALL.iter().find(|dialect| dialect.id() == id);
+    Arc::clone(found.unwrap_or(&ALL[0]))
 }
 
 /// Every wire format spoken here.

@@ -93,8 +93,10 @@ impl ProviderSpec {
     pub fn custom(id: impl Into<String>, dialect: DialectId) -> Self {
         let id = id.into();
         let (auth, models_path) = match dialect {
-            DialectId::OpenAiChat => (Auth::Bearer, "/models"),
+            DialectId::OpenAiChat | DialectId::OpenAiResponses => (Auth::Bearer, "/models"),
             DialectId::AnthropicMessages => (Auth::XApiKey, "/v1/models"),
+            DialectId::Gemini => (Auth::Bearer, "/v1beta/models"),
+            DialectId::Ollama => (Auth::Bearer, "/api/tags"),
         };
         Self {
             display_name: id.clone(),

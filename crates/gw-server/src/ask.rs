@@ -133,5 +133,7 @@ fn fallback_id(dialect: DialectId, head: &Head) -> String {
     match dialect {
         DialectId::OpenAiChat => format!("chatcmpl-{bare}"),
         DialectId::AnthropicMessages => format!("msg_{bare}"),
+        DialectId::OpenAiResponses => format!("resp_{bare}"),
+        DialectId::Gemini | DialectId::Ollama => bare,
     }
 }

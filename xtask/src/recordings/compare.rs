@@ -156,6 +156,9 @@ fn mapped_usage(usage: &Usage, is_same_format: bool, to: DialectId) -> Usage {
             output_audio: 0,
             ..*usage
         },
-        DialectId::OpenAiChat => *usage,
+        DialectId::OpenAiChat
+        | DialectId::OpenAiResponses
+        | DialectId::Gemini
+        | DialectId::Ollama => *usage,
     }
 }

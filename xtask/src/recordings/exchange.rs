@@ -23,12 +23,10 @@ pub(super) fn format_of(exchange: &Value) -> Option<DialectId> {
     }
 }
 
-/// The other one.
-pub(super) fn other(format: DialectId) -> DialectId {
-    match format {
-        DialectId::OpenAiChat => DialectId::AnthropicMessages,
-        DialectId::AnthropicMessages => DialectId::OpenAiChat,
-    }
+/// Every format that an exchange is written in: its own first.
+pub(super) fn targets(format: DialectId) -> Vec<DialectId> {
+    let others = gw_dialect::all().iter().map(|dialect| dialect.id()).filter(|id| *id != format);
+    std::iter::once(format).chain(others).collect()
 }
 
 /// Checks both halves.
@@ -70,7 +68,7 @@ fn check_request(dialect: &dyn Dialect, body: &str, exchange: &Value, findings: 
         }
         Err(error) => return findings.fail(format!("the request does not decode: {error}")),
     };
-    for target in [dialect.id(), other(dialect.id())] {
+    for target in targets(dialect.id()) {
         requests::check_round_trip(&request, target, findings);
     }
     requests::check_pass(dialect, body, &request.model, findings);
@@ -138,7 +136,7 @@ fn check_reply(dialect: &dyn Dialect, body: &str, findings: &mut Findings) {
         }
         Err(error) => return findings.fail(format!("the answer does not decode: {error}")),
     };
-    for target in [dialect.id(), other(dialect.id())] {
+    for target in targets(dialect.id()) {
         let written = gw_dialect::dialect(target).encode_reply(&reply, &client());
         match gw_dialect::dialect(target).decode_reply(&written) {
             Ok(again) => {
@@ -170,7 +168,7 @@ fn check_error(dialect: &dyn Dialect, error: &Error, findings: &mut Findings) {
     if error.message().is_empty() {
         findings.fail("the error has no message");
     }
-    for target in [dialect.id(), other(dialect.id())] {
+    for target in targets(dialect.id()) {
         let written = gw_dialect::dialect(target).encode_error(error);
         if serde_json::from_slice::<Value>(&written).is_err() {
             let text = shortened(&String::from_utf8_lossy(&written));
@@ -195,7 +193,10 @@ fn check_error(dialect: &dyn Dialect, error: &Error, findings: &mut Findings) {
 
 fn status_in(format: DialectId, error: &Error) -> u16 {
     match format {
-        DialectId::OpenAiChat => error.kind().row().status,
+        DialectId::OpenAiChat
+        | DialectId::OpenAiResponses
+        | DialectId::Gemini
+        | DialectId::Ollama => error.kind().row().status,
         DialectId::AnthropicMessages => error.kind().row().anthropic_status,
     }
 }

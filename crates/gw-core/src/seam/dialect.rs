@@ -22,6 +22,15 @@ pub enum DialectId {
     /// Anthropic messages.
     #[serde(rename = "anthropic-messages")]
     AnthropicMessages,
+    /// OpenAI responses.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
+    /// Google's Gemini API (`generateContent`).
+    #[serde(rename = "gemini")]
+    Gemini,
+    /// Ollama's own API (`/api/chat`).
+    #[serde(rename = "ollama")]
+    Ollama,
 }
 
 impl DialectId {
@@ -30,6 +39,9 @@ impl DialectId {
         match self {
             Self::OpenAiChat => "openai-chat",
             Self::AnthropicMessages => "anthropic-messages",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
         }
     }
 }

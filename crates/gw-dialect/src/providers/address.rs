@@ -6,7 +6,8 @@
 use gw_core::seam::DialectId;
 
 /// Endings of a base address that name an endpoint rather than a base.
-const ENDPOINTS: [&str; 3] = ["/chat/completions", "/messages/count_tokens", "/messages"];
+const ENDPOINTS: [&str; 4] =
+    ["/chat/completions", "/responses", "/messages/count_tokens", "/messages"];
 
 /// The address of `path` at a provider.
 ///
@@ -24,7 +25,7 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
     };
     let path = path.trim_start_matches('/');
     let joined = match dialect {
-        DialectId::OpenAiChat => {
+        DialectId::OpenAiChat | DialectId::OpenAiResponses => {
             let path = path.strip_prefix("v1/").unwrap_or(path);
             // A whole endpoint is taken at its word: Perplexity has no /v1.
             let version = if !is_whole && has_no_path(root) { version_of(root) } else { "" };
@@ -35,6 +36,7 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
             let path = path.strip_prefix("v1/").unwrap_or(path);
             format!("{root}/v1/{path}")
         }
+        DialectId::Gemini | DialectId::Ollama => format!("{root}/{path}"),
     };
     if query.is_empty() { joined } else { format!("{joined}?{query}") }
 }
