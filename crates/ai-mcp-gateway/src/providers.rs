@@ -62,7 +62,7 @@ fn path_of(configured: &Configured) -> &'static str {
         gw_core::seam::DialectId::OpenAiChat => "/chat/completions",
         gw_core::seam::DialectId::AnthropicMessages => "/v1/messages",
         gw_core::seam::DialectId::OpenAiResponses => "/responses",
-        gw_core::seam::DialectId::Gemini => "/v1beta/models",
+        gw_core::seam::DialectId::Gemini => "/{path}",
         gw_core::seam::DialectId::Ollama => "/api/chat",
     }
 }

@@ -194,7 +194,8 @@ fn encode(call: &Call, target: &Target1<'_>) -> Result<WireRequest> {
     };
     match &call.inbound.raw {
         Some((_, body)) if target.is_pass_through => {
-            let edits = Edits { target: wanted, wants_usage: call.inbound.request.stream };
+            let is_stream = call.inbound.request.stream;
+            let edits = Edits { target: wanted, wants_usage: is_stream, is_stream };
             provider.dialect.pass_request(body, &edits)
         }
         _ => provider.dialect.encode_request(&call.inbound.request, &wanted),
@@ -230,7 +231,7 @@ fn outgoing(
     Ok(OutgoingRequest {
         provider: provider.id.clone(),
         method: Method::POST,
-        url: provider.url.clone(),
+        url: provider.address(&wire.path),
         headers,
         body: wire.body.clone(),
         timeouts: provider.timeouts,

@@ -41,7 +41,7 @@ pub(super) fn check_pass(dialect: &dyn Dialect, body: &str, model: &str, finding
     let quirks = Quirks::default();
     let pass = |body: &Bytes, model: &str| {
         let target = Target { model, quirks: &quirks, max_output_tokens: None };
-        dialect.pass_request(body, &Edits { target, wants_usage: false }).map(|wire| wire.body)
+        dialect.pass_request(body, &Edits { target, wants_usage: false, is_stream: false }).map(|wire| wire.body)
     };
     let original = Bytes::copy_from_slice(body.as_bytes());
     let renamed = match pass(&original, "another-model") {
