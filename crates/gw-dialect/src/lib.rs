@@ -4,12 +4,14 @@
 //! with the same file names inside; [`dialect`] is the list of them. Knows no engine and no server.
 
 mod json;
+mod seal;
 mod sse;
 
 mod http_error;
 
 pub mod anthropic;
 pub mod openai_chat;
+pub mod openai_responses;
 
 pub mod providers;
 
@@ -17,8 +19,13 @@ use std::sync::{Arc, LazyLock};
 
 use gw_core::seam::{Dialect, DialectId};
 
-static ALL: LazyLock<[Arc<dyn Dialect>; 2]> =
-    LazyLock::new(|| [Arc::new(openai_chat::OpenAiChat), Arc::new(anthropic::AnthropicMessages)]);
+static ALL: LazyLock<[Arc<dyn Dialect>; 3]> = LazyLock::new(|| {
+    [
+        Arc::new(openai_chat::OpenAiChat),
+        Arc::new(anthropic::AnthropicMessages),
+        Arc::new(openai_responses::OpenAiResponses),
+    ]
+});
 
 /// The implementation of a wire format; every format has one.
 pub fn dialect(id: DialectId) -> Arc<dyn Dialect> {

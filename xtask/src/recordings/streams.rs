@@ -70,7 +70,8 @@ pub(super) fn check(dialect: &dyn Dialect, body: &str, cut_bytes_max: usize, out
         DialectId::OpenAiChat => "[DONE]",
         DialectId::AnthropicMessages => "message_stop",
         DialectId::OpenAiResponses => "response.completed",
-        DialectId::Gemini | DialectId::Ollama => "",
+        DialectId::Gemini => "\"finishReason\"",
+        DialectId::Ollama => "\"done\":true",
     };
     let raw: Vec<u8> = whole.frames.iter().flat_map(|(raw, _)| raw.clone()).collect();
     // Some providers leave out the end mark that clients wait for: the decoder adds it.
