@@ -14,7 +14,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const PICO_PER_USD_PER_MILLION: i64 = 1_000_000;
 
 /// The dialects that a provider may be configured to speak.
-const DIALECTS: [DialectId; 2] = [DialectId::OpenAiChat, DialectId::AnthropicMessages];
+const DIALECTS: [DialectId; 5] = [
+    DialectId::OpenAiChat,
+    DialectId::AnthropicMessages,
+    DialectId::OpenAiResponses,
+    DialectId::Gemini,
+    DialectId::Ollama,
+];
 
 /// The schema of a layer.
 pub(crate) fn layer_schema(_: &mut SchemaGenerator) -> Schema {

@@ -1,11 +1,12 @@
 //! Consumption. The counts are those of chat completions under other names; searches stand beside
-//! them (OpenAI's `tool_usage`), inside them (xAI) or must be counted from the output.
+//! them (OpenAI's `tool_usage`) or inside them (xAI). Nothing is counted that nobody states: whether a
+//! provider charges for the searches in its output is not to be seen there.
 
 use gw_core::UsageReport;
 use serde_json::{Map, Value, json};
 
 use crate::openai_chat::usage as chat;
-use crate::openai_chat::value::{count, items, object, text};
+use crate::openai_chat::value::{count, object, text};
 
 /// This format's name and that of chat completions.
 const NAMES: [(&str, &str); 4] = [
@@ -36,14 +37,7 @@ fn searches(response: &Map<String, Value>, usage: &Map<String, Value>) -> u64 {
     if told.is_some_and(|told| told.contains_key("num_requests")) {
         return count(told, "num_requests");
     }
-    if let Some(details) = object(usage, "server_side_tool_usage_details") {
-        return count(Some(details), "web_search_calls");
-    }
-    let is_search = |item: &&Value| {
-        let action = item["action"]["type"].as_str();
-        item["type"] == "web_search_call" && matches!(action, Some("search") | None)
-    };
-    items(response, "output").iter().filter(is_search).count() as u64
+    count(object(usage, "server_side_tool_usage_details"), "web_search_calls")
 }
 
 /// Writes `usage` and `tool_usage` into a response object, such that [`decode`] loses nothing.

@@ -38,6 +38,10 @@ pub(in crate::openai_responses) fn encode(
     if let Some((place, kind)) = tools.foreign.first() {
         return Err(foreign_tool(*place, kind));
     }
+    for (place, own) in &tools.replaced {
+        let detail = format!("the tool of another provider was offered as `{own}`");
+        notices.emulated(&format!("tools[{place}]"), &detail);
+    }
     let names = ToolNames::read(&tools.list);
     let mut body = Map::new();
     body.insert("model".to_owned(), json!(target.model));

@@ -163,10 +163,16 @@ pub(super) fn encode_tools(tools: &[Tool], is_own: bool, notes: &mut dyn FnMut(&
     for (place, tool) in tools.iter().enumerate() {
         match tool {
             Tool::Hosted { dialect, value } if *dialect == ID => out.list.push(value.clone()),
-            Tool::Hosted { value, .. } => {
-                let kind = value["type"].as_str().unwrap_or("hosted");
-                out.foreign.push((place, kind.to_owned()));
-            }
+            Tool::Hosted { value, .. } => match counterpart(value) {
+                Some(own) => {
+                    out.replaced.push((place, own["type"].as_str().unwrap_or_default().to_owned()));
+                    out.list.push(own);
+                }
+                None => {
+                    let kind = value["type"].as_str().unwrap_or("hosted");
+                    out.foreign.push((place, kind.to_owned()));
+                }
+            },
             Tool::Function { name, description, parameters, strict, extra, .. } => {
                 let own = extra.for_dialect(ID);
                 if let Some(custom) = own.and_then(|own| own.get(CUSTOM)) {
@@ -198,6 +204,20 @@ pub(super) fn encode_tools(tools: &[Tool], is_own: bool, notes: &mut dyn FnMut(&
     out
 }
 
+/// The tool of this format that does what another provider's does: searching the web, and running
+/// code (Anthropic's types carry dates, Google's tools are named by their one member).
+fn counterpart(tool: &Value) -> Option<Value> {
+    let kind = tool["type"].as_str().unwrap_or_default();
+    let has = |names: [&str; 2]| names.iter().any(|name| tool.get(name).is_some());
+    if kind.starts_with("web_search") || has(["google_search", "googleSearch"]) {
+        Some(json!({ "type": "web_search" }))
+    } else if kind.starts_with("code_execution") || has(["code_execution", "codeExecution"]) {
+        Some(json!({ "type": "code_interpreter", "container": { "type": "auto" } }))
+    } else {
+        None
+    }
+}
+
 fn put_others(
     extra: &Extra,
     own: Option<&Map<String, Value>>,
@@ -219,8 +239,10 @@ fn put_others(
 pub(super) struct ToolsOut {
     /// The `tools` array.
     pub(super) list: Vec<Value>,
-    /// Tools that a provider of another format runs: place and type.
+    /// Tools that only a provider of another format runs: place and type.
     pub(super) foreign: Vec<(usize, String)>,
+    /// Tools of another format whose counterpart was written: place, and the counterpart's type.
+    pub(super) replaced: Vec<(usize, String)>,
 }
 
 impl ToolsOut {

@@ -6,6 +6,7 @@ use gw_core::chat::Tool;
 use gw_core::seam::{Dialect, Quirks, Target};
 use serde_json::Value;
 
+use crate::anthropic::AnthropicMessages;
 use crate::openai_responses::OpenAiResponses;
 
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/clients");
@@ -22,7 +23,7 @@ fn said(tools: &[Tool]) -> Vec<Tool> {
 }
 
 #[test]
-fn requests_of_real_clients_decode_and_can_be_said_in_every_format() {
+fn requests_of_real_clients_round_trip_and_can_be_asked_of_anthropic() {
     let Ok(folder) = fs::read_dir(CLIENTS) else {
         eprintln!("skipped: no recorded client requests");
         return;
@@ -54,6 +55,13 @@ fn requests_of_real_clients_decode_and_can_be_said_in_every_format() {
         assert_eq!(again.messages, request.messages, "{name:?}");
         // A request without any field of this format alone is not known to be of it.
         assert_eq!(said(&again.tools), said(&request.tools), "{name:?}");
+        let foreign = AnthropicMessages.encode_request(&request, &target);
+        let foreign = foreign.unwrap_or_else(|error| panic!("{name:?}: {error}"));
+        let asked = AnthropicMessages.decode_request(&foreign.body).expect("its own words");
+        let functions = |tools: &[Tool]| {
+            tools.iter().filter(|tool| matches!(tool, Tool::Function { .. })).count()
+        };
+        assert_eq!(functions(&asked.tools), functions(&request.tools), "{name:?}");
         // What its answers repeat is what the client sent.
         let sent: Value = serde_json::from_str(&body).expect("JSON");
         let echo = OpenAiResponses.echo(&request);

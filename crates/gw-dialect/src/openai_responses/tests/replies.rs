@@ -31,7 +31,7 @@ fn output_in_order_with_all_that_belongs_to_it() {
         ],
         "usage": {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 40}, "output_tokens": 50,
             "output_tokens_details": {"reasoning_tokens": 30}, "total_tokens": 150},
-        "service_tier": "flex",
+        "service_tier": "flex", "tool_usage": {"web_search": {"num_requests": 1}},
     });
     let reply = reply_of(&body);
     assert_eq!((reply.id.as_str(), reply.created_s), ("resp_1", Some(12)));

@@ -286,7 +286,7 @@ fn what_only_another_provider_runs_is_refused() {
     let target = Target { model: "m", quirks: &Quirks::default(), max_output_tokens: None };
     let tool = Tool::Hosted {
         dialect: DialectId::AnthropicMessages,
-        value: json!({"type": "web_search_20250305"}),
+        value: json!({"type": "bash_20250124", "name": "bash"}),
     };
     let request = ChatRequest { tools: vec![tool], ..ChatRequest::default() };
     let error = OpenAiResponses.encode_request(&request, &target).expect_err("refused");
@@ -295,6 +295,23 @@ fn what_only_another_provider_runs_is_refused() {
     let error = OpenAiResponses
         .encode_request(&ChatRequest { sampling, ..ChatRequest::default() }, &target);
     assert_eq!(error.expect_err("refused").field(), Some("n"));
+}
+
+#[test]
+fn searches_and_code_of_other_providers_have_a_counterpart() {
+    let tools = [
+        json!({"type": "web_search_20260318", "name": "web_search"}),
+        json!({"google_search": {}}),
+        json!({"type": "code_execution_20260521", "name": "code_execution"}),
+    ];
+    let dialect = DialectId::AnthropicMessages;
+    let tools = tools.map(|value| Tool::Hosted { dialect, value }).to_vec();
+    let (body, notices) =
+        write(&ChatRequest { tools, ..ChatRequest::default() }, &Quirks::default());
+    assert_eq!(body["tools"][0], json!({"type": "web_search"}));
+    assert_eq!(body["tools"][1], json!({"type": "web_search"}));
+    assert_eq!(body["tools"][2]["type"], "code_interpreter");
+    assert_eq!(notices, ["tools[0]", "tools[1]", "tools[2]"]);
 }
 
 #[test]
