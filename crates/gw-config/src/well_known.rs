@@ -49,6 +49,12 @@ pub const WELL_KNOWN: &[WellKnown] = &[
     WellKnown { dialect: DialectId::AnthropicMessages, ..cloud("anthropic", "Anthropic") },
     cloud("openrouter", "OpenRouter"),
     WellKnown {
+        dialect: DialectId::Gemini,
+        key_env: &["GOOGLE_API_KEY"],
+        base_url_env: &["GOOGLE_GEMINI_BASE_URL"],
+        ..cloud("gemini", "Google Gemini")
+    },
+    WellKnown {
         // System A's name wins over Ollama's own, which is often the address to listen on.
         base_url_env: &["OSS_MODEL_ENDPOINT", "OLLAMA_HOST"],
         ..own("ollama", "Ollama")

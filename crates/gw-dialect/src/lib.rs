@@ -3,13 +3,17 @@
 //! Pure: nothing here opens a socket, reads a clock or draws randomness. One module a wire format,
 //! with the same file names inside; [`dialect`] is the list of them. Knows no engine and no server.
 
+mod arguments;
 mod json;
 mod seal;
 mod sse;
+mod time;
 
 mod http_error;
 
 pub mod anthropic;
+pub mod gemini;
+pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 
@@ -19,11 +23,13 @@ use std::sync::{Arc, LazyLock};
 
 use gw_core::seam::{Dialect, DialectId};
 
-static ALL: LazyLock<[Arc<dyn Dialect>; 3]> = LazyLock::new(|| {
-    [
+static ALL: LazyLock<Vec<Arc<dyn Dialect>>> = LazyLock::new(|| {
+    vec![
         Arc::new(openai_chat::OpenAiChat),
         Arc::new(anthropic::AnthropicMessages),
         Arc::new(openai_responses::OpenAiResponses),
+        Arc::new(gemini::Gemini),
+        Arc::new(ollama::Ollama),
     ]
 });
 
@@ -35,7 +41,7 @@ pub fn dialect(id: DialectId) -> Arc<dyn Dialect> {
 
 /// Every wire format spoken here.
 pub fn all() -> &'static [Arc<dyn Dialect>] {
-    &*ALL
+    &ALL
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub enum Auth {
     XApiKey,
     /// `api-key: KEY` (Azure).
     ApiKey,
+    /// `x-goog-api-key: KEY` (Google AI).
+    XGoogApiKey,
     /// No key.
     None,
 }
@@ -34,6 +36,7 @@ impl Auth {
             Self::Bearer => Some(("authorization", "Bearer ")),
             Self::XApiKey => Some(("x-api-key", "")),
             Self::ApiKey => Some(("api-key", "")),
+            Self::XGoogApiKey => Some(("x-goog-api-key", "")),
             Self::None => None,
         }
     }
@@ -95,7 +98,7 @@ impl ProviderSpec {
         let (auth, models_path) = match dialect {
             DialectId::OpenAiChat | DialectId::OpenAiResponses => (Auth::Bearer, "/models"),
             DialectId::AnthropicMessages => (Auth::XApiKey, "/v1/models"),
-            DialectId::Gemini => (Auth::Bearer, "/v1beta/models"),
+            DialectId::Gemini => (Auth::XGoogApiKey, "/models"),
             DialectId::Ollama => (Auth::Bearer, "/api/tags"),
         };
         Self {

@@ -12,7 +12,8 @@ const ENDPOINTS: [&str; 4] =
 /// The address of `path` at a provider.
 ///
 /// A query in the base (`?api-version=…`) stays at the end. An OpenAI-style base without a path gets
-/// `/v1`; an Anthropic base works with and without it.
+/// `/v1`; an Anthropic base works with and without it, a Gemini base with and without its version, an
+/// Ollama base also with the `/v1` of its OpenAI side.
 pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
     let (base, query) = match base_url.trim().split_once('?') {
         Some((base, query)) => (base, query),
@@ -36,7 +37,16 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
             let path = path.strip_prefix("v1/").unwrap_or(path);
             format!("{root}/v1/{path}")
         }
-        DialectId::Gemini | DialectId::Ollama => format!("{root}/{path}"),
+        DialectId::Gemini => {
+            let root = root.strip_suffix("/models").unwrap_or(root);
+            let version = if has_google_version(root) { "" } else { "/v1beta" };
+            format!("{root}{version}/{path}")
+        }
+        DialectId::Ollama => {
+            let root =
+                root.strip_suffix("/v1").or_else(|| root.strip_suffix("/api")).unwrap_or(root);
+            format!("{root}/{path}")
+        }
     };
     if query.is_empty() { joined } else { format!("{joined}?{query}") }
 }
@@ -44,6 +54,15 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
 /// What an OpenAI-style base without a path lacks; Azure's resources have it one level lower.
 fn version_of(root: &str) -> &'static str {
     if root.ends_with(".azure.com") { "/openai/v1" } else { "/v1" }
+}
+
+/// True for a Google base that holds its version (`…/v1beta`) or, at Vertex AI, all up to `/models`
+/// (`…/publishers/google`).
+fn has_google_version(base: &str) -> bool {
+    let last = base.rsplit('/').next().unwrap_or_default();
+    let is_version =
+        last.strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
+    is_version || base.contains("/publishers/")
 }
 
 fn has_no_path(base: &str) -> bool {
