@@ -1,6 +1,6 @@
 //! `xtask prices`: what calls cost, reckoned twice.
 //!
-//! Every usage object in the recordings of the chat-completions and messages formats is priced by the
+//! Every usage object in the recordings of the chat-completions, messages and responses formats is priced by the
 //! price list read literally ([`crate::prices_rules`]) and by the gateway's own way: dialect, usage,
 //! catalogue, ledger, without the charge that the provider reports. They must agree within a
 //! pico-dollar a class. Where the price list knows less than the format says (searches, thinking or
@@ -129,6 +129,8 @@ fn format_of(uri: &str) -> Option<DialectId> {
     let path = uri.split('?').next().unwrap_or_default();
     if path.ends_with("/chat/completions") {
         Some(DialectId::OpenAiChat)
+    } else if path.ends_with("/responses") {
+        Some(DialectId::OpenAiResponses)
     } else {
         path.ends_with("/messages").then_some(DialectId::AnthropicMessages)
     }
@@ -215,6 +217,10 @@ fn extract(
         DialectId::AnthropicMessages => list
             .extract(listed, &["anthropic", "default"], usage)
             .or_else(|| list.extract("anthropic", &["default"], usage)),
+        DialectId::OpenAiResponses => list
+            .extract(listed, &["responses"], usage)
+            .or_else(|| list.extract("openai", &["responses"], usage)),
+        DialectId::Gemini | DialectId::Ollama => None,
     }
 }
 
@@ -257,13 +263,21 @@ impl Case<'_> {
         units: &Units,
         at_ms: i64,
     ) -> Result<Vec<String>> {
-        let ours = match catalogue_cost(self.offering, self.report, at_ms) {
+        let mut why = Vec::new();
+        let mut report = self.report.clone();
+        let fee =
+            self.offering.price_at(at_ms).and_then(|table| table.rate(TokenClass::WebSearch, 0));
+        // Nobody prices the searches, and nobody needs to: the provider says what it charged.
+        if report.usage.web_search > 0 && fee.is_none() && report.reported_cost.is_some() {
+            report.usage.web_search = 0;
+            why.push("searches have no price; the charge that the provider reports has".to_owned());
+        }
+        let ours = match catalogue_cost(self.offering, &report, at_ms) {
             Cost::Priced { amount, .. } => amount,
             Cost::Unpriced { reason } => {
                 bail!("the price list has a price, the ledger none: {reason}")
             }
         };
-        let mut why = Vec::new();
         let mut adjusted = units.clone();
         self.adjust(&mut adjusted, &mut why);
         let (dollars, classes) = charge(prices, &adjusted)?;

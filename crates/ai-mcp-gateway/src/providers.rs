@@ -65,6 +65,9 @@ fn path_of(configured: &Configured) -> &'static str {
     match configured.dialect {
         gw_core::seam::DialectId::OpenAiChat => "/chat/completions",
         gw_core::seam::DialectId::AnthropicMessages => "/v1/messages",
+        gw_core::seam::DialectId::OpenAiResponses => "/responses",
+        // The path of a call names the model or the kind of call: the engine fills it in.
+        gw_core::seam::DialectId::Gemini | gw_core::seam::DialectId::Ollama => "/{path}",
     }
 }
 

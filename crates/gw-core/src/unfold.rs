@@ -35,7 +35,7 @@ pub fn unfold(reply: &ChatReply) -> Vec<StreamEvent> {
 }
 
 /// What a part streams as; `None` for parts that only requests have.
-fn head(part: &Part) -> Option<PartHead> {
+pub fn head(part: &Part) -> Option<PartHead> {
     Some(match part {
         Part::Text { .. } => PartHead::Text,
         Part::Refusal { .. } => PartHead::Refusal,
@@ -54,7 +54,8 @@ fn head(part: &Part) -> Option<PartHead> {
     })
 }
 
-fn deltas(part: &Part) -> Vec<PartDelta> {
+/// What a part streams as after its head.
+pub fn deltas(part: &Part) -> Vec<PartDelta> {
     match part {
         Part::Text { text, citations, .. } => std::iter::once(PartDelta::Text(text.clone()))
             .chain(citations.iter().cloned().map(PartDelta::Citation))

@@ -3,13 +3,19 @@
 //! Pure: nothing here opens a socket, reads a clock or draws randomness. One module a wire format,
 //! with the same file names inside; [`dialect`] is the list of them. Knows no engine and no server.
 
+mod arguments;
 mod json;
+mod seal;
 mod sse;
+mod time;
 
 mod http_error;
 
 pub mod anthropic;
+pub mod gemini;
+pub mod ollama;
 pub mod openai_chat;
+pub mod openai_responses;
 
 pub mod providers;
 
@@ -17,21 +23,25 @@ use std::sync::{Arc, LazyLock};
 
 use gw_core::seam::{Dialect, DialectId};
 
-static ALL: LazyLock<[Arc<dyn Dialect>; 2]> =
-    LazyLock::new(|| [Arc::new(openai_chat::OpenAiChat), Arc::new(anthropic::AnthropicMessages)]);
+static ALL: LazyLock<Vec<Arc<dyn Dialect>>> = LazyLock::new(|| {
+    vec![
+        Arc::new(openai_chat::OpenAiChat),
+        Arc::new(anthropic::AnthropicMessages),
+        Arc::new(openai_responses::OpenAiResponses),
+        Arc::new(gemini::Gemini),
+        Arc::new(ollama::Ollama),
+    ]
+});
 
-/// The implementation of a wire format.
+/// The implementation of a wire format; every format has one.
 pub fn dialect(id: DialectId) -> Arc<dyn Dialect> {
-    let at = match id {
-        DialectId::OpenAiChat => 0,
-        DialectId::AnthropicMessages => 1,
-    };
-    Arc::clone(&ALL[at])
+    let found = ALL.iter().find(|dialect| dialect.id() == id);
+    Arc::clone(found.unwrap_or(&ALL[0]))
 }
 
 /// Every wire format spoken here.
 pub fn all() -> &'static [Arc<dyn Dialect>] {
-    &*ALL
+    &ALL
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! format by its nature, the decoders are lenient; where it departs in what it accepts, its quirks
 //! say so. Knows no other dialect.
 
-mod error;
+pub(crate) mod error;
 mod reasoning;
-mod request;
+pub(crate) mod request;
 mod response;
 mod stream;
-mod usage;
-mod value;
+pub(crate) mod usage;
+pub(crate) mod value;
 
 use bytes::Bytes;
 use gw_core::chat::ChatRequest;

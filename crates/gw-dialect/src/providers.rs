@@ -23,6 +23,8 @@ pub enum Auth {
     XApiKey,
     /// `api-key: KEY` (Azure).
     ApiKey,
+    /// `x-goog-api-key: KEY` (Google AI).
+    XGoogApiKey,
     /// No key.
     None,
 }
@@ -34,6 +36,7 @@ impl Auth {
             Self::Bearer => Some(("authorization", "Bearer ")),
             Self::XApiKey => Some(("x-api-key", "")),
             Self::ApiKey => Some(("api-key", "")),
+            Self::XGoogApiKey => Some(("x-goog-api-key", "")),
             Self::None => None,
         }
     }
@@ -93,8 +96,10 @@ impl ProviderSpec {
     pub fn custom(id: impl Into<String>, dialect: DialectId) -> Self {
         let id = id.into();
         let (auth, models_path) = match dialect {
-            DialectId::OpenAiChat => (Auth::Bearer, "/models"),
+            DialectId::OpenAiChat | DialectId::OpenAiResponses => (Auth::Bearer, "/models"),
             DialectId::AnthropicMessages => (Auth::XApiKey, "/v1/models"),
+            DialectId::Gemini => (Auth::XGoogApiKey, "/models"),
+            DialectId::Ollama => (Auth::Bearer, "/api/tags"),
         };
         Self {
             display_name: id.clone(),

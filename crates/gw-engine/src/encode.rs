@@ -26,7 +26,8 @@ pub(crate) fn encode(call: &Call, chosen: &Chosen<'_>) -> Result<WireRequest> {
         Some((_, body)) if chosen.is_pass_through => {
             // Without usage a stream could only be billed by estimate. A client that did not ask
             // for it never sees it: such frames are marked.
-            let edits = Edits { target, wants_usage: call.inbound.request.stream };
+            let is_stream = call.inbound.request.stream;
+            let edits = Edits { target, wants_usage: is_stream, is_stream };
             provider.dialect.pass_request(body, &edits)
         }
         _ => provider.dialect.encode_request(&fitted(call, chosen), &target),
@@ -86,7 +87,7 @@ pub(crate) fn outgoing(
     Ok(OutgoingRequest {
         provider: provider.id.clone(),
         method: Method::POST,
-        url: provider.url.clone(),
+        url: provider.address(&wire.path),
         headers,
         body: wire.body.clone(),
         timeouts: provider.timeouts,

@@ -15,7 +15,8 @@ pub struct Provider {
     pub display_name: String,
     /// How it speaks.
     pub dialect: Arc<dyn Dialect>,
-    /// Where calls of its dialect go: the whole address.
+    /// Where calls of its dialect go: the whole address. `{path}` in it stands for the path that the
+    /// dialect writes for each call (Gemini names the model there).
     pub url: String,
     /// Where it lists its models, if it does.
     pub models_url: Option<String>,
@@ -41,6 +42,20 @@ pub struct Provider {
 pub type ModelFilter = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Provider {
+    /// The address of a call whose dialect wrote this path.
+    pub fn address(&self, path: &str) -> String {
+        if !self.url.contains("{path}") {
+            return self.url.clone();
+        }
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let mut url = self.url.replace("{path}", path.trim_start_matches('/'));
+        if !query.is_empty() {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(query);
+        }
+        url
+    }
+
     /// True where configuration allows this model.
     pub fn allows(&self, model: &str) -> bool {
         self.model_filter.as_ref().is_none_or(|allows| allows(model))

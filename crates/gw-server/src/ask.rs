@@ -50,6 +50,7 @@ pub(crate) async fn ask(
         input_tokens_estimate: if is_streaming { estimate::input_tokens(&decoded) } else { 0 },
         created_s: server.now_ms().div_euclid(1_000),
         fallback_id: String::new(),
+        echo: dialect.echo(&decoded),
     };
     let inbound = Inbound {
         door: manner.door,
@@ -133,5 +134,7 @@ fn fallback_id(dialect: DialectId, head: &Head) -> String {
     match dialect {
         DialectId::OpenAiChat => format!("chatcmpl-{bare}"),
         DialectId::AnthropicMessages => format!("msg_{bare}"),
+        DialectId::OpenAiResponses => format!("resp_{bare}"),
+        DialectId::Gemini | DialectId::Ollama => bare,
     }
 }

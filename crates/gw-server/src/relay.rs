@@ -106,10 +106,13 @@ impl Relay {
     }
 }
 
-/// Comments are understood by every OpenAI client measured; Anthropic has an event for it.
+/// Comments are understood by every OpenAI client measured; Anthropic has an event for it. Empty where
+/// the format has nothing that says nothing.
 const fn sign_of_life(dialect: DialectId) -> &'static [u8] {
     match dialect {
-        DialectId::OpenAiChat => b": keep-alive\n\n",
+        DialectId::OpenAiChat | DialectId::OpenAiResponses => b": keep-alive\n\n",
         DialectId::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        // Gemini's clients break on a comment, Ollama's lines have none.
+        DialectId::Gemini | DialectId::Ollama => b"",
     }
 }

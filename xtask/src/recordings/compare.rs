@@ -35,8 +35,17 @@ pub(super) fn compare_replies(what: &str, from: &Side<'_>, to: &Side<'_>, findin
     for (expected, found) in expected.iter().zip(&found) {
         check("text", &text(expected), &text(found));
         check("tool calls", &calls(expected), &calls(found));
-        check("thinking", &thoughts(expected), &thoughts(found));
+        let mut thought = thoughts(expected);
+        if to.format == DialectId::Ollama {
+            // Thoughts have no signatures there.
+            (thought.1, thought.2) = (Vec::new(), Vec::new());
+        }
+        check("thinking", &thought, &thoughts(found));
         check("images", &images(expected), &images(found));
+        // Anthropic's clients cannot read citations that name no document of theirs.
+        if [DialectId::OpenAiChat, DialectId::OpenAiResponses].contains(&to.format) {
+            check("web citations", &web_citations(expected), &web_citations(found));
+        }
         let mapped = mapped_stop(expected, is_same_format, to.format);
         check("stop reason", &mapped, &stop(found));
     }
@@ -58,9 +67,11 @@ impl<T: PartialEq + std::fmt::Debug + 'static> DebugEq for T {
     }
 }
 
-/// The answers; Anthropic has one only.
+/// The answers; Anthropic, Ollama and the responses format have one only.
 fn choices(reply: &ChatReply, format: DialectId) -> Vec<&Choice> {
-    let most = if format == DialectId::AnthropicMessages { 1 } else { usize::MAX };
+    let with_one = [DialectId::AnthropicMessages, DialectId::OpenAiResponses, DialectId::Ollama];
+    let has_one = with_one.contains(&format);
+    let most = if has_one { 1 } else { usize::MAX };
     reply.choices.iter().take(most).collect()
 }
 
@@ -114,6 +125,18 @@ fn thoughts(choice: &Choice) -> (String, Vec<String>, Vec<String>) {
     sum
 }
 
+/// Addresses of the web pages that texts cite.
+fn web_citations(choice: &Choice) -> Vec<String> {
+    let citations = choice.parts.iter().filter_map(|part| match part {
+        Part::Text { citations, .. } => Some(citations),
+        _ => None,
+    });
+    let urls = citations.flatten().filter_map(|citation| {
+        citation["url_citation"]["url"].as_str().or_else(|| citation["url"].as_str())
+    });
+    urls.map(str::to_owned).collect()
+}
+
 fn images(choice: &Choice) -> usize {
     choice.parts.iter().filter(|part| matches!(part, Part::Image { .. })).count()
 }
@@ -127,16 +150,29 @@ fn stop(choice: &Choice) -> Option<StopReason> {
 fn mapped_stop(choice: &Choice, is_same_format: bool, to: DialectId) -> Option<StopReason> {
     let reason = stop(choice)?;
     let has_refusal = choice.parts.iter().any(|part| matches!(part, Part::Refusal { .. }));
+    let has_calls = choice.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
+    let whole = if has_calls { StopReason::ToolUse } else { StopReason::EndTurn };
     Some(match (to, reason) {
-        (DialectId::OpenAiChat, StopReason::StopSequence | StopReason::PauseTurn)
+        (
+            DialectId::OpenAiChat | DialectId::OpenAiResponses,
+            StopReason::StopSequence | StopReason::PauseTurn,
+        ) if !is_same_format => StopReason::EndTurn,
+        (DialectId::OpenAiChat | DialectId::OpenAiResponses, StopReason::ContextWindow)
             if !is_same_format =>
         {
-            StopReason::EndTurn
-        }
-        (DialectId::OpenAiChat, StopReason::ContextWindow) if !is_same_format => {
             StopReason::MaxTokens
         }
         (DialectId::AnthropicMessages, StopReason::EndTurn) if has_refusal => StopReason::Refusal,
+        // One word for every proper end, and calls tell themselves.
+        (
+            DialectId::Gemini | DialectId::Ollama,
+            StopReason::StopSequence
+            | StopReason::PauseTurn
+            | StopReason::EndTurn
+            | StopReason::ToolUse,
+        ) => whole,
+        (DialectId::Gemini | DialectId::Ollama, StopReason::ContextWindow) => StopReason::MaxTokens,
+        (DialectId::Ollama, StopReason::Refusal | StopReason::Other(_)) if !is_same_format => whole,
         (_, reason) => reason,
     })
 }
@@ -156,6 +192,17 @@ fn mapped_usage(usage: &Usage, is_same_format: bool, to: DialectId) -> Usage {
             output_audio: 0,
             ..*usage
         },
-        DialectId::OpenAiChat => *usage,
+        // Google counts no writes to a cache, and searches only with its own grounding.
+        DialectId::Gemini => Usage {
+            input: usage.input + usage.cache_write + usage.cache_write_long,
+            cache_write: 0,
+            cache_write_long: 0,
+            web_search: 0,
+            ..*usage
+        },
+        DialectId::Ollama => {
+            Usage { input: usage.total_input(), output: usage.total_output(), ..Usage::default() }
+        }
+        DialectId::OpenAiChat | DialectId::OpenAiResponses => *usage,
     }
 }

@@ -19,16 +19,30 @@ pub(super) fn format_of(exchange: &Value) -> Option<DialectId> {
         _ if !is_post => None,
         path if path.ends_with("/chat/completions") => Some(DialectId::OpenAiChat),
         path if path.ends_with("/v1/messages") => Some(DialectId::AnthropicMessages),
+        path if path.ends_with("/responses") => Some(DialectId::OpenAiResponses),
+        path if gemini_call(path).is_some() => Some(DialectId::Gemini),
+        path if path.ends_with("/api/chat") || path.ends_with("/api/generate") => {
+            Some(DialectId::Ollama)
+        }
         _ => None,
     }
 }
 
-/// The other one.
-pub(super) fn other(format: DialectId) -> DialectId {
-    match format {
-        DialectId::OpenAiChat => DialectId::AnthropicMessages,
-        DialectId::AnthropicMessages => DialectId::OpenAiChat,
+/// Model and wish for a stream in the address of a Gemini call, as a door reads them.
+fn gemini_call(path: &str) -> Option<(&str, bool)> {
+    let (rest, method) = path.rsplit_once(':')?;
+    let (_, model) = rest.rsplit_once("/models/")?;
+    match method {
+        "generateContent" => Some((model, false)),
+        "streamGenerateContent" => Some((model, true)),
+        _ => None,
     }
+}
+
+/// Every format that an exchange is written in: its own first.
+pub(super) fn targets(format: DialectId) -> Vec<DialectId> {
+    let others = gw_dialect::all().iter().map(|dialect| dialect.id()).filter(|id| *id != format);
+    std::iter::once(format).chain(others).collect()
 }
 
 /// Checks both halves.
@@ -44,7 +58,7 @@ pub(super) fn check(exchange: &Value, format: DialectId, cut_bytes_max: usize) -
     match (status, body_of(response)) {
         (None, _) => findings.except("the response has no status"),
         (Some(200..=299), None) => findings.except("the response has no body"),
-        (Some(200..=299), Some(body)) if is_stream(response, &body) => {
+        (Some(200..=299), Some(body)) if is_stream(format, response, &body) => {
             streams::check(&*dialect, &body, cut_bytes_max, &mut findings);
         }
         (Some(200..=299), Some(body)) => check_reply(&*dialect, &body, &mut findings),
@@ -61,7 +75,7 @@ fn check_request(dialect: &dyn Dialect, body: &str, exchange: &Value, findings: 
         findings.except("the request body is not JSON");
         return;
     }
-    let request: ChatRequest = match dialect.decode_request(body.as_bytes()) {
+    let mut request: ChatRequest = match dialect.decode_request(body.as_bytes()) {
         Ok(request) => request,
         // A provider that refused the request as well proves the decoder right.
         Err(error) if exchange["response"]["status"] == 400 => {
@@ -70,10 +84,14 @@ fn check_request(dialect: &dyn Dialect, body: &str, exchange: &Value, findings: 
         }
         Err(error) => return findings.fail(format!("the request does not decode: {error}")),
     };
-    for target in [dialect.id(), other(dialect.id())] {
+    let path = exchange["request"]["uri"].as_str().and_then(|uri| uri.split(['?', '#']).next());
+    if let Some((model, is_stream)) = path.and_then(gemini_call) {
+        (request.model, request.stream) = (model.to_owned(), is_stream);
+    }
+    for target in targets(dialect.id()) {
         requests::check_round_trip(&request, target, findings);
     }
-    requests::check_pass(dialect, body, &request.model, findings);
+    requests::check_pass(dialect, body, &request, findings);
 }
 
 fn body_of(half: &Value) -> Option<String> {
@@ -85,8 +103,14 @@ fn body_of(half: &Value) -> Option<String> {
     }
 }
 
-fn is_stream(response: &Value, body: &str) -> bool {
+fn is_stream(format: DialectId, response: &Value, body: &str) -> bool {
     let start = body.trim_start_matches('\u{feff}').trim_start();
+    match format {
+        // A stream of the Gemini format may be one JSON array; one of Ollama's is lines.
+        DialectId::Gemini if start.starts_with('[') => return true,
+        DialectId::Ollama => return start.trim_end().lines().count() > 1,
+        _ => {}
+    }
     if start.starts_with('{') || start.starts_with('[') || start.starts_with('<') {
         return false;
     }
@@ -123,6 +147,7 @@ pub(super) fn client() -> ClientStream {
         input_tokens_estimate: 1,
         created_s: 1,
         fallback_id: "fallback".to_owned(),
+        echo: serde_json::Map::new(),
     }
 }
 
@@ -138,7 +163,7 @@ fn check_reply(dialect: &dyn Dialect, body: &str, findings: &mut Findings) {
         }
         Err(error) => return findings.fail(format!("the answer does not decode: {error}")),
     };
-    for target in [dialect.id(), other(dialect.id())] {
+    for target in targets(dialect.id()) {
         let written = gw_dialect::dialect(target).encode_reply(&reply, &client());
         match gw_dialect::dialect(target).decode_reply(&written) {
             Ok(again) => {
@@ -170,7 +195,7 @@ fn check_error(dialect: &dyn Dialect, error: &Error, findings: &mut Findings) {
     if error.message().is_empty() {
         findings.fail("the error has no message");
     }
-    for target in [dialect.id(), other(dialect.id())] {
+    for target in targets(dialect.id()) {
         let written = gw_dialect::dialect(target).encode_error(error);
         if serde_json::from_slice::<Value>(&written).is_err() {
             let text = shortened(&String::from_utf8_lossy(&written));
@@ -195,7 +220,10 @@ fn check_error(dialect: &dyn Dialect, error: &Error, findings: &mut Findings) {
 
 fn status_in(format: DialectId, error: &Error) -> u16 {
     match format {
-        DialectId::OpenAiChat => error.kind().row().status,
+        DialectId::OpenAiChat
+        | DialectId::OpenAiResponses
+        | DialectId::Gemini
+        | DialectId::Ollama => error.kind().row().status,
         DialectId::AnthropicMessages => error.kind().row().anthropic_status,
     }
 }

@@ -29,33 +29,59 @@ pub(super) fn check_round_trip(request: &ChatRequest, target: DialectId, finding
         *findings.notices.entry(words).or_default() += 1;
     }
     match dialect.decode_request(&wire.body) {
-        Ok(again) => compare(target, request, &again, &wire.notices, findings),
+        Ok(mut again) => {
+            if target == DialectId::Gemini {
+                // Both stand in the address there, and doors set them from it.
+                check_address(request, &wire.path, findings);
+                again.model.clone_from(&request.model);
+                again.stream = request.stream;
+            }
+            compare(target, request, &again, &wire.notices, findings);
+        }
         Err(error) => {
             findings.fail(format!("the request in {target} does not decode: {error}"));
         }
     }
 }
 
+fn check_address(request: &ChatRequest, path: &str, findings: &mut Findings) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~@".contains(c);
+    let has_model = !request.model.chars().all(plain) || path.contains(&request.model);
+    if !has_model || path.contains(":streamGenerateContent") != request.stream {
+        findings.fail(format!("the address in gemini does not say what is asked: {path}"));
+    }
+}
+
 /// Only the model's name may change, and changed back the bytes are what they were.
-pub(super) fn check_pass(dialect: &dyn Dialect, body: &str, model: &str, findings: &mut Findings) {
+pub(super) fn check_pass(
+    dialect: &dyn Dialect,
+    body: &str,
+    request: &ChatRequest,
+    findings: &mut Findings,
+) {
+    let model = request.model.as_str();
     let quirks = Quirks::default();
     let pass = |body: &Bytes, model: &str| {
         let target = Target { model, quirks: &quirks, max_output_tokens: None };
-        dialect.pass_request(body, &Edits { target, wants_usage: false }).map(|wire| wire.body)
+        dialect
+            .pass_request(body, &Edits { target, wants_usage: false, is_stream: request.stream })
+            .map(|wire| (wire.path, wire.body))
     };
     let original = Bytes::copy_from_slice(body.as_bytes());
-    let renamed = match pass(&original, "another-model") {
+    let (path, renamed) = match pass(&original, "another-model") {
         Ok(renamed) => renamed,
         Err(error) => return findings.fail(format!("does not pass: {error}")),
     };
     let mut expected: Value = serde_json::from_str(body).unwrap_or_default();
-    expected["model"] = json!("another-model");
+    if !path.contains("another-model") {
+        expected["model"] = json!("another-model");
+    }
     let found: Value = serde_json::from_slice(&renamed).unwrap_or_default();
     if found != expected {
         findings.fail(difference("the request passed on", &expected, &found));
     }
     match pass(&renamed, model) {
-        Ok(back) if back == original => {}
+        Ok((_, back)) if back == original => {}
         Ok(_) => findings.fail("passing on changed bytes other than the model's name"),
         Err(error) => findings.fail(format!("does not pass twice: {error}")),
     }
@@ -113,7 +139,7 @@ fn compare(
     check("tools", tools(&from.tools), tools(&to.tools));
     check("tool_choice", choice(from), choice(to));
     check("parallel_tool_calls", parallel(from), parallel(to));
-    if from.max_output_tokens.is_some() || target == DialectId::OpenAiChat {
+    if from.max_output_tokens.is_some() || is_openai(target) {
         check("max_output_tokens", json!(from.max_output_tokens), json!(to.max_output_tokens));
     }
     check("temperature", json!(a.temperature), json!(b.temperature));
@@ -132,11 +158,19 @@ fn compare(
         })
     };
     // An adaptive wish without an effort leaves everything to the model, as saying nothing does.
-    let is_open = from.reasoning.as_ref().is_some_and(|it| it.is_adaptive && it.effort.is_none());
+    // So does a wish that says only how thoughts are shown.
+    let is_open = from.reasoning.as_ref().is_some_and(|it| {
+        let is_silent = it.is_enabled.is_none() && it.budget_tokens.is_none();
+        (it.is_adaptive || is_silent) && it.effort.is_none()
+    });
     if !is_open {
         check("reasoning", json!(is_thinking(from)), json!(is_thinking(to)));
     }
     let (expected, found) = (mapped(said(&kept), target), mapped(said(&to.messages), target));
+    let (expected, found) = match target {
+        DialectId::Ollama => (as_ollama_says(expected), as_ollama_says(found)),
+        _ => (expected, found),
+    };
     if expected != found {
         let has_notice = |prefix: &str| {
             let mut emulated = notices.iter().filter(|it| it.action == NoticeAction::Emulated);
@@ -171,6 +205,9 @@ fn without_dropped(request: &ChatRequest, notices: &[Notice]) -> Vec<Message> {
         let mut place = 0;
         message.parts.retain_mut(|part| {
             place += 1;
+            if dropped("thinking.signature") && !keeps_after_unsealing(part) {
+                return false;
+            }
             if !dropped(&format!("messages[{index}].parts[{}]", place - 1)) {
                 return true;
             }
@@ -193,6 +230,27 @@ fn without_dropped(request: &ChatRequest, notices: &[Notice]) -> Vec<Message> {
         }
     }
     messages
+}
+
+/// Takes off the seals that name another format; false where nothing is left of the part.
+fn keeps_after_unsealing(part: &mut Part) -> bool {
+    let is_foreign = |seal: &str| {
+        let makers = [DialectId::Gemini, DialectId::OpenAiResponses];
+        makers.iter().any(|maker| seal.starts_with(&format!("{maker}:")))
+    };
+    match part {
+        Part::RedactedThinking { data } => !is_foreign(data),
+        Part::Thinking { signature, text } => {
+            *signature = signature.take().filter(|signature| !is_foreign(signature));
+            signature.is_some() || !text.is_empty()
+        }
+        _ => true,
+    }
+}
+
+/// Formats that need no output limit and have no documents in text form.
+fn is_openai(format: DialectId) -> bool {
+    matches!(format, DialectId::OpenAiChat | DialectId::OpenAiResponses)
 }
 
 /// Saying nothing leaves the choice to the model.
@@ -275,7 +333,7 @@ fn mapped(items: Vec<Said>, target: DialectId) -> Vec<Said> {
                 attachments.extend(others);
             }
             Said::Document(role, source)
-                if source["text"].is_string() && target == DialectId::OpenAiChat =>
+                if source["text"].is_string() && target != DialectId::AnthropicMessages =>
             {
                 let lines = [&source["title"], &source["text"]];
                 let lines: Vec<&str> = lines.into_iter().filter_map(Value::as_str).collect();
@@ -285,6 +343,44 @@ fn mapped(items: Vec<Said>, target: DialectId) -> Vec<Said> {
         }
     }
     out.append(&mut attachments);
+    joined(out)
+}
+
+/// A message of Ollama's holds thoughts, texts, pictures and calls each in a field of its own, knows no
+/// signatures, and no results that are errors.
+fn as_ollama_says(items: Vec<Said>) -> Vec<Said> {
+    let mut out: Vec<Said> = Vec::new();
+    let mut turn: Vec<Said> = Vec::new();
+    let role_of = |item: &Said| match item {
+        Said::Text(role, _) | Said::Image(role, _) | Said::Document(role, _) => Some(*role),
+        Said::Thought(..) | Said::Sealed(_) | Said::Call(..) => Some(Role::Assistant),
+        Said::Audio | Said::Opaque(_) | Said::Result(..) => None,
+    };
+    let place = |item: &Said| match item {
+        Said::Thought(..) => 0,
+        Said::Text(..) | Said::Document(..) => 1,
+        Said::Image(..) => 2,
+        _ => 3,
+    };
+    for item in items {
+        let item = match item {
+            Said::Thought(text, _) if text.is_empty() => continue,
+            Said::Thought(text, _) => Said::Thought(text, String::new()),
+            Said::Text(Role::Assistant, text) => {
+                let words = text.split_whitespace();
+                Said::Text(Role::Assistant, words.collect::<String>())
+            }
+            Said::Result(id, _, parts) => Said::Result(id, false, as_ollama_says(parts)),
+            item => item,
+        };
+        if turn.first().is_some_and(|first| role_of(first) != role_of(&item)) {
+            turn.sort_by_key(place);
+            out.append(&mut turn);
+        }
+        turn.push(item);
+    }
+    turn.sort_by_key(place);
+    out.append(&mut turn);
     joined(out)
 }
 
@@ -309,6 +405,11 @@ fn joined(items: Vec<Said>) -> Vec<Said> {
     out
 }
 
+/// The id without a signature of Google's, which only Google is sent.
+fn bare_id(id: &str) -> String {
+    plain_id(id.split("__gsig").next().unwrap_or_default())
+}
+
 fn say(role: Role, part: &Part) -> Option<Said> {
     Some(match part {
         Part::Text { text, .. } | Part::Refusal { text } => {
@@ -330,11 +431,11 @@ fn say(role: Role, part: &Part) -> Option<Said> {
         }
         Part::RedactedThinking { data } => Said::Sealed(data.clone()),
         Part::ToolCall { id, name, arguments, .. } => {
-            Said::Call(plain_id(id), name.clone(), arguments_value(arguments))
+            Said::Call(bare_id(id), name.clone(), arguments_value(arguments))
         }
         Part::ToolResult { call_id, parts, is_error, .. } => {
             let inner = parts.iter().filter_map(|part| say(Role::User, part)).collect();
-            Said::Result(plain_id(call_id), *is_error, joined(inner))
+            Said::Result(bare_id(call_id), *is_error, joined(inner))
         }
         Part::Opaque { value, .. } => Said::Opaque(value.clone()),
     })

@@ -10,7 +10,7 @@ use gw_core::reply::ChatReply;
 use gw_core::seam::{Dialect, DialectId, FrameKind};
 
 use super::compare::{Side, compare_replies};
-use super::exchange::{client, other};
+use super::exchange::{client, targets};
 use super::{Findings, difference};
 
 /// What a stream amounts to.
@@ -69,6 +69,9 @@ pub(super) fn check(dialect: &dyn Dialect, body: &str, cut_bytes_max: usize, out
     let mark = match dialect.id() {
         DialectId::OpenAiChat => "[DONE]",
         DialectId::AnthropicMessages => "message_stop",
+        DialectId::OpenAiResponses => "response.completed",
+        DialectId::Gemini => "\"finishReason\"",
+        DialectId::Ollama => "\"done\":true",
     };
     let raw: Vec<u8> = whole.frames.iter().flat_map(|(raw, _)| raw.clone()).collect();
     // Some providers leave out the end mark that clients wait for: the decoder adds it.
@@ -86,7 +89,7 @@ pub(super) fn check(dialect: &dyn Dialect, body: &str, cut_bytes_max: usize, out
         None => {}
     }
     check_cuts(dialect, body.as_bytes(), &whole, cut_bytes_max, out);
-    for target in [dialect.id(), other(dialect.id())] {
+    for target in targets(dialect.id()) {
         check_rewritten(dialect.id(), target, &whole, out);
     }
 }

@@ -88,7 +88,9 @@ fn well_known_at(dialect: DialectId, host: Option<&str>) -> Option<&'static str>
 /// System B's default for `API_ENDPOINT`.
 fn usual_address(dialect: DialectId) -> &'static str {
     match dialect {
-        DialectId::OpenAiChat => "https://api.openai.com/v1",
+        DialectId::OpenAiChat | DialectId::OpenAiResponses => "https://api.openai.com/v1",
         DialectId::AnthropicMessages => "https://api.anthropic.com",
+        DialectId::Gemini => "https://generativelanguage.googleapis.com",
+        DialectId::Ollama => "http://localhost:11434",
     }
 }

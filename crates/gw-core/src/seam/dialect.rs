@@ -1,10 +1,12 @@
 //! The seam to wire formats. Pure: bytes in, values out.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::Result;
 use crate::chat::{ChatRequest, Notice};
@@ -22,6 +24,15 @@ pub enum DialectId {
     /// Anthropic messages.
     #[serde(rename = "anthropic-messages")]
     AnthropicMessages,
+    /// OpenAI responses.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
+    /// Google's Gemini API (`generateContent`).
+    #[serde(rename = "gemini")]
+    Gemini,
+    /// Ollama's own API (`/api/chat`).
+    #[serde(rename = "ollama")]
+    Ollama,
 }
 
 impl DialectId {
@@ -30,6 +41,9 @@ impl DialectId {
         match self {
             Self::OpenAiChat => "openai-chat",
             Self::AnthropicMessages => "anthropic-messages",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
         }
     }
 }
@@ -79,8 +93,9 @@ pub struct Target<'a> {
 /// A request ready to be sent.
 #[derive(Clone, Debug)]
 pub struct WireRequest {
-    /// Path below the provider's base address, with its leading slash.
-    pub path: &'static str,
+    /// Path below the provider's base address, with its leading slash. Formats that name the model in
+    /// the address (Gemini) write it here, a query included.
+    pub path: Cow<'static, str>,
     /// Headers that belong to the format (versions, betas); credentials are added later.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
@@ -96,6 +111,8 @@ pub struct Edits<'a> {
     pub target: Target<'a>,
     /// True for a streaming call whose usage must be reported, whether or not the client asked.
     pub wants_usage: bool,
+    /// True for a streaming call; formats that say so in the address (Gemini) need to be told.
+    pub is_stream: bool,
 }
 
 /// What the client of a stream is owed.
@@ -111,6 +128,8 @@ pub struct ClientStream {
     pub created_s: i64,
     /// An id for the answer where the provider gives none.
     pub fallback_id: String,
+    /// Members of the request that the format repeats in its answers ([`Dialect::echo`]).
+    pub echo: Map<String, Value>,
 }
 
 /// What a frame of a stream is to a relay.
@@ -143,7 +162,8 @@ pub trait Dialect: Send + Sync + 'static {
     /// Which format.
     fn id(&self) -> DialectId;
 
-    /// Reads a client's request.
+    /// Reads a client's request. Where the format names the model and the wish for a stream in the
+    /// address and not in the body (Gemini), both are left unset: the door sets them.
     ///
     /// # Errors
     /// [`crate::Kind::InvalidJson`], or [`crate::Kind::InvalidRequest`] naming the field.
@@ -168,6 +188,13 @@ pub trait Dialect: Send + Sync + 'static {
     /// # Errors
     /// [`crate::Kind::ProviderMalformed`], or the error that a 200 body carries.
     fn decode_reply(&self, body: &[u8]) -> Result<ChatReply>;
+
+    /// The members of a request that answers in this format repeat. OpenAI responses name the tools
+    /// as the client knows them: the encoders read from it which calls to dress how.
+    fn echo(&self, request: &ChatRequest) -> Map<String, Value> {
+        let _ = request;
+        Map::new()
+    }
 
     /// Writes a whole answer for a client.
     fn encode_reply(&self, reply: &ChatReply, client: &ClientStream) -> Bytes;

@@ -10,9 +10,7 @@ use serde_json::{Map, Value, json};
 use super::ID;
 use crate::json::Node;
 
-/// Holds the text of tool arguments that are not a JSON object, which `input` must be. A model or
-/// client that wrote such arguments gets them back unchanged.
-const RAW_ARGUMENTS: &str = "_raw_arguments";
+pub(super) use crate::arguments::{read as read_arguments, write as write_arguments};
 
 /// Reads what may be a string or an array of blocks.
 pub(super) fn read_content(node: &Node<'_>) -> Result<Vec<Part>> {
@@ -109,29 +107,6 @@ fn read_source(block: &Node<'_>) -> Result<Option<Source>> {
         "content" => Source::Parts { parts: read_content(&source.require("content")?)? },
         _ => return Ok(None),
     }))
-}
-
-/// The arguments of a call as JSON text.
-pub(super) fn read_arguments(input: &Value) -> String {
-    if let Value::Object(object) = input
-        && object.len() == 1
-        && let Some(Value::String(raw)) = object.get(RAW_ARGUMENTS)
-    {
-        return raw.clone();
-    }
-    input.to_string()
-}
-
-/// The arguments of a call as the object that `input` must be: `{}` for none, and any text that is
-/// not a JSON object held in one member, so that nothing is lost.
-pub(super) fn write_arguments(arguments: &str) -> Value {
-    if arguments.trim().is_empty() {
-        return json!({});
-    }
-    match serde_json::from_str(arguments) {
-        Ok(Value::Object(object)) => Value::Object(object),
-        _ => json!({ RAW_ARGUMENTS: arguments }),
-    }
 }
 
 /// A block with its cache mark.

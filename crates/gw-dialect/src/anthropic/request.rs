@@ -45,7 +45,7 @@ pub(super) fn pass(body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {
         changes.push((field, None));
     }
     Ok(WireRequest {
-        path: PATH,
+        path: PATH.into(),
         headers: vec![VERSION],
         body: splice(body, &changes)?,
         notices: Vec::new(),

@@ -13,11 +13,26 @@ use serde_json::{Map, Value, json};
 use super::value::{items, object, text, words};
 use crate::http_error::{self, Words};
 
+const ID: DialectId = DialectId::OpenAiChat;
+
 /// Longest part of a provider's message that is passed on, in characters.
 const MESSAGE_CHARS_MAX: usize = 2_000;
 
 /// Reads a body of status 4xx or 5xx.
 pub(super) fn decode(status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
+    decode_as(ID, status, headers, body)
+}
+
+/// The same for a dialect that has the error bodies of this one.
+pub(crate) fn decode_as(
+    dialect: DialectId,
+    status: u16,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Error {
+    let judge = |status, headers: &HeaderMap, answer: &Map<String, Value>, body| {
+        judge(dialect, status, headers, answer, body)
+    };
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(answer)) => judge(status, headers, &answer, body.clone()),
         // Some gateways in front of a provider answer with an array of one error.
@@ -31,8 +46,13 @@ pub(super) fn decode(status: u16, headers: &HeaderMap, body: &Bytes) -> Error {
 
 /// Reads the error that a 200 body or a stream carries: an object with an `error` member.
 pub(super) fn in_band(answer: &Map<String, Value>) -> Error {
+    in_band_as(ID, answer)
+}
+
+/// The same for a dialect that has the error objects of this one.
+pub(crate) fn in_band_as(dialect: DialectId, answer: &Map<String, Value>) -> Error {
     let body = Bytes::from(json!({ "error": answer.get("error") }).to_string());
-    judge(0, &HeaderMap::new(), answer, body)
+    judge(dialect, 0, &HeaderMap::new(), answer, body)
 }
 
 /// A body that is not JSON: its text, unless it is a page for browsers.
@@ -45,7 +65,13 @@ fn plain_text(body: &Bytes) -> Map<String, Value> {
     answer
 }
 
-fn judge(status: u16, headers: &HeaderMap, answer: &Map<String, Value>, body: Bytes) -> Error {
+fn judge(
+    dialect: DialectId,
+    status: u16,
+    headers: &HeaderMap,
+    answer: &Map<String, Value>,
+    body: Bytes,
+) -> Error {
     let facts = Facts::read(answer);
     let effective = match (status, facts.stated_status) {
         (0, Some(stated)) => stated,
@@ -54,13 +80,7 @@ fn judge(status: u16, headers: &HeaderMap, answer: &Map<String, Value>, body: By
     let kind = facts.kind(effective);
     let kind = kind.or_else(|| (effective != 0).then(|| http_error::kind_of_status(effective)));
     let words = Words { message: facts.message, kind };
-    let mut error = http_error::refusal(
-        DialectId::OpenAiChat,
-        status,
-        headers,
-        &shareable(answer, body),
-        words,
-    );
+    let mut error = http_error::refusal(dialect, status, headers, &shareable(answer, body), words);
     if let Some(param) = facts.param {
         error = error.with_field(param);
     }
@@ -144,7 +164,7 @@ impl Facts {
         let labelled = |labels: &[&str]| self.labels.iter().any(|have| labels.contains(&&**have));
         if labelled(&["rate_limit_exceeded", "rate_limit_error", "too_many_requests", "requests"]) {
             Kind::ProviderRateLimited
-        } else if labelled(&["overloaded_error", "service_unavailable", "engine_overloaded"]) {
+        } else if labelled(OVERLOAD_LABELS) {
             Kind::ProviderOverloaded
         } else if labelled(&["invalid_request_error", "bad_request", "badrequesterror"]) {
             Kind::ProviderRejected
@@ -156,6 +176,14 @@ impl Facts {
     }
 }
 
+/// The last two stand in streams of the responses format.
+const OVERLOAD_LABELS: &[&str] = &[
+    "overloaded_error",
+    "service_unavailable",
+    "engine_overloaded",
+    "server_is_overloaded",
+    "slow_down",
+];
 const CONTEXT_LABELS: &[&str] =
     &["context_length_exceeded", "too_many_prompt_tokens", "exceed_context_size_error"];
 const CONTEXT_WORDS: &[&str] = &[
@@ -263,7 +291,7 @@ pub(super) fn encode_line(error: &Error) -> String {
     value.unwrap_or_else(|| to_value(error)).to_string()
 }
 
-fn to_value(error: &Error) -> Value {
+pub(crate) fn to_value(error: &Error) -> Value {
     let row = error.kind().row();
     json!({ "error": {
         "message": error.full_message(),

@@ -1,13 +1,13 @@
 //! Requests: a client's into canonical form, canonical ones for a provider, and the few edits of a
 //! body that passes through.
 
-mod content;
+pub(crate) mod content;
 mod decode;
 mod encode;
 mod encode_content;
 mod encode_message;
 mod message;
-mod notices;
+pub(crate) mod notices;
 mod pass;
 mod tools;
 

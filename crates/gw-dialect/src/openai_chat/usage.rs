@@ -13,7 +13,7 @@ use super::value::{count, object, text};
 const PICO_PER_TICK: i64 = 100;
 
 /// Reads a `usage` object. `service_tier` is the reply's own, which stands beside it.
-pub(super) fn decode(usage: &Map<String, Value>, service_tier: Option<&str>) -> UsageReport {
+pub(crate) fn decode(usage: &Map<String, Value>, service_tier: Option<&str>) -> UsageReport {
     let tier = service_tier.or_else(|| text(usage, "service_tier"));
     UsageReport {
         usage: decode_units(usage),
@@ -175,7 +175,7 @@ fn money(amount: &Value) -> Option<Money> {
 }
 
 /// Writes a `usage` object that [`decode`] reads back without loss.
-pub(super) fn encode(report: &UsageReport) -> Value {
+pub(crate) fn encode(report: &UsageReport) -> Value {
     let usage = &report.usage;
     let cached = usage.cache_read.saturating_add(usage.cache_read_audio);
     let heard = usage.input_audio.saturating_add(usage.cache_read_audio);

@@ -5,27 +5,27 @@
 use serde_json::{Map, Value};
 
 /// A text field.
-pub(super) fn text<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     map.get(key).and_then(Value::as_str)
 }
 
 /// A text field that is not empty.
-pub(super) fn words<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+pub(crate) fn words<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     text(map, key).filter(|text| !text.is_empty())
 }
 
 /// An object field.
-pub(super) fn object<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Map<String, Value>> {
+pub(crate) fn object<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a Map<String, Value>> {
     map.get(key).and_then(Value::as_object)
 }
 
 /// The items of an array field; none where it is absent.
-pub(super) fn items<'a>(map: &'a Map<String, Value>, key: &str) -> &'a [Value] {
+pub(crate) fn items<'a>(map: &'a Map<String, Value>, key: &str) -> &'a [Value] {
     map.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// A count: a whole number, also where a provider writes it as a float; negative reads as zero.
-pub(super) fn count(map: Option<&Map<String, Value>>, key: &str) -> u64 {
+pub(crate) fn count(map: Option<&Map<String, Value>>, key: &str) -> u64 {
     let Some(value) = map.and_then(|map| map.get(key)) else { return 0 };
     value.as_u64().or_else(|| value.as_f64().map(whole)).unwrap_or(0)
 }
@@ -40,6 +40,6 @@ fn whole(number: f64) -> u64 {
 }
 
 /// An index field, where there is one that fits.
-pub(super) fn index(map: &Map<String, Value>, key: &str) -> Option<u32> {
+pub(crate) fn index(map: &Map<String, Value>, key: &str) -> Option<u32> {
     map.get(key).and_then(Value::as_u64).and_then(|index| u32::try_from(index).ok())
 }

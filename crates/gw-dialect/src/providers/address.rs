@@ -6,12 +6,14 @@
 use gw_core::seam::DialectId;
 
 /// Endings of a base address that name an endpoint rather than a base.
-const ENDPOINTS: [&str; 3] = ["/chat/completions", "/messages/count_tokens", "/messages"];
+const ENDPOINTS: [&str; 4] =
+    ["/chat/completions", "/responses", "/messages/count_tokens", "/messages"];
 
 /// The address of `path` at a provider.
 ///
 /// A query in the base (`?api-version=…`) stays at the end. An OpenAI-style base without a path gets
-/// `/v1`; an Anthropic base works with and without it.
+/// `/v1`; an Anthropic base works with and without it, a Gemini base with and without its version, an
+/// Ollama base also with the `/v1` of its OpenAI side.
 pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
     let (base, query) = match base_url.trim().split_once('?') {
         Some((base, query)) => (base, query),
@@ -24,7 +26,7 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
     };
     let path = path.trim_start_matches('/');
     let joined = match dialect {
-        DialectId::OpenAiChat => {
+        DialectId::OpenAiChat | DialectId::OpenAiResponses => {
             let path = path.strip_prefix("v1/").unwrap_or(path);
             // A whole endpoint is taken at its word: Perplexity has no /v1.
             let version = if !is_whole && has_no_path(root) { version_of(root) } else { "" };
@@ -35,6 +37,16 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
             let path = path.strip_prefix("v1/").unwrap_or(path);
             format!("{root}/v1/{path}")
         }
+        DialectId::Gemini => {
+            let root = root.strip_suffix("/models").unwrap_or(root);
+            let version = if has_google_version(root) { "" } else { "/v1beta" };
+            format!("{root}{version}/{path}")
+        }
+        DialectId::Ollama => {
+            let root =
+                root.strip_suffix("/v1").or_else(|| root.strip_suffix("/api")).unwrap_or(root);
+            format!("{root}/{path}")
+        }
     };
     if query.is_empty() { joined } else { format!("{joined}?{query}") }
 }
@@ -42,6 +54,15 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
 /// What an OpenAI-style base without a path lacks; Azure's resources have it one level lower.
 fn version_of(root: &str) -> &'static str {
     if root.ends_with(".azure.com") { "/openai/v1" } else { "/v1" }
+}
+
+/// True for a Google base that holds its version (`…/v1beta`) or, at Vertex AI, all up to `/models`
+/// (`…/publishers/google`).
+fn has_google_version(base: &str) -> bool {
+    let last = base.rsplit('/').next().unwrap_or_default();
+    let is_version =
+        last.strip_prefix('v').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()));
+    is_version || base.contains("/publishers/")
 }
 
 fn has_no_path(base: &str) -> bool {

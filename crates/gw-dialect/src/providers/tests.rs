@@ -1,4 +1,4 @@
-use gw_core::seam::DialectId::{self, AnthropicMessages, OpenAiChat};
+use gw_core::seam::DialectId::{self, AnthropicMessages, Gemini, Ollama, OpenAiChat};
 
 use super::{Auth, ProviderSpec, endpoint, spec, specs};
 
@@ -94,6 +94,23 @@ fn anthropic_bases_join_however_they_are_written() {
 }
 
 #[test]
+fn gemini_bases_join_with_and_without_their_version() {
+    let path = "/models/gemini-3-flash:streamGenerateContent?alt=sse";
+    let google = "https://generativelanguage.googleapis.com";
+    for base in ["", "/", "/v1beta", "/v1beta/models", "/v1beta/"] {
+        joins(Gemini, &format!("{google}{base}"), path, &format!("{google}/v1beta{path}"));
+    }
+    joins(Gemini, &format!("{google}/v1"), "/models", &format!("{google}/v1/models"));
+    let vertex =
+        "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google";
+    joins(Gemini, vertex, path, &format!("{vertex}{path}"));
+    joins(Gemini, google, "/{path}", &format!("{google}/v1beta/{{path}}"));
+    for base in ["http://box:11434", "http://box:11434/v1", "http://box:11434/api"] {
+        joins(Ollama, base, "/api/chat", "http://box:11434/api/chat");
+    }
+}
+
+#[test]
 fn hosts_without_scheme_or_port_are_completed() {
     let ollama = spec("ollama").expect("known");
     for (given, wanted) in [
@@ -119,6 +136,7 @@ fn the_embedded_file_reads_and_is_consistent() {
         "openai",
         "anthropic",
         "openrouter",
+        "gemini",
         "ollama",
         "deepseek",
         "mistral",

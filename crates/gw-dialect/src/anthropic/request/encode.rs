@@ -73,7 +73,7 @@ pub(in super::super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Re
         }
     }
     let body = Bytes::from(Value::Object(draft.body).to_string());
-    Ok(WireRequest { path: PATH, headers, body, notices: draft.notices })
+    Ok(WireRequest { path: PATH.into(), headers, body, notices: draft.notices })
 }
 
 fn max_tokens(request: &ChatRequest, target: &Target<'_>, draft: &mut Draft) -> u64 {

@@ -9,6 +9,7 @@ use gw_core::chat::{
 use serde_json::{Value, json};
 
 use super::super::ID;
+use crate::seal::is_foreign;
 
 /// The least budget that the API accepts.
 const BUDGET_MIN: u64 = 1_024;
@@ -149,8 +150,10 @@ fn lacks_thoughts(messages: &[Message]) -> bool {
     let parts = &messages[last].parts;
     let has_calls = parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
     let starts_with_thought = match parts.first() {
-        Some(Part::Thinking { signature, .. }) => signature.is_some(),
-        Some(Part::RedactedThinking { .. }) => true,
+        Some(Part::Thinking { signature, .. }) => {
+            signature.as_ref().is_some_and(|it| !is_foreign(ID, it))
+        }
+        Some(Part::RedactedThinking { data }) => !is_foreign(ID, data),
         Some(Part::Opaque { dialect, .. }) => *dialect == ID,
         _ => false,
     };

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{ID, blocks};
 use super::{reminder, unsupported};
+use crate::seal::{bare_call_id, is_foreign};
 
 /// What goes to `system` and to `messages`.
 #[derive(Debug, Default)]
@@ -179,6 +180,11 @@ impl Writer<'_> {
             Part::Document { .. } => Some(self.document(part, path)?),
             Part::Audio { .. } => return Err(unsupported(path, "the request holds audio")),
             Part::Thinking { text, signature } => self.thinking(text, signature.as_deref(), path),
+            Part::RedactedThinking { data } if is_foreign(ID, data) => {
+                let detail = "a sealed thought of another provider cannot be sent";
+                self.note(path.to_owned(), NoticeAction::Dropped, detail);
+                None
+            }
             Part::RedactedThinking { data } => {
                 Some(json!({"type": "redacted_thinking", "data": data}))
             }
@@ -198,8 +204,9 @@ impl Writer<'_> {
     }
 
     fn thinking(&mut self, text: &str, signature: Option<&str>, path: &str) -> Option<Value> {
-        let Some(signature) = signature.filter(|signature| !signature.is_empty()) else {
-            let detail = "a thought without a signature is refused by the provider";
+        let own = signature.filter(|it| !it.is_empty() && !is_foreign(ID, it));
+        let Some(signature) = own else {
+            let detail = "a thought without the provider's own signature is refused by it";
             self.note(path.to_owned(), NoticeAction::Dropped, detail);
             return None;
         };
@@ -245,7 +252,7 @@ impl Writer<'_> {
         if let Some(known) = self.ids.get(id) {
             return known.clone();
         }
-        let plain = match blocks::plain_id(id) {
+        let plain = match blocks::plain_id(bare_call_id(id)) {
             plain if plain.is_empty() => "call".to_owned(),
             plain => plain,
         };

@@ -371,7 +371,7 @@ fn passing_on_changes_the_model_and_nothing_else() {
     let quirks = Quirks { refused_fields: vec!["x".to_owned()], ..Quirks::default() };
     let mut target = Target { model: "b", quirks: &Quirks::default(), max_output_tokens: None };
     let pass = |target| {
-        let edits = Edits { target, wants_usage: true };
+        let edits = Edits { target, wants_usage: true, is_stream: true };
         AnthropicMessages.pass_request(&body, &edits).expect("passed").body
     };
     assert_eq!(&pass(target)[..], b"{ \"model\":\"b\", \"x\":1.50,\"messages\":[] }");

@@ -59,7 +59,7 @@ fn decode_image(part: &Node<'_>) -> Result<Part> {
     Ok(Part::Image { source, detail, cache: cache_mark(part)? })
 }
 
-fn image_source(url: &Node<'_>) -> Result<Source> {
+pub(crate) fn image_source(url: &Node<'_>) -> Result<Source> {
     let text = url.text()?;
     if text.is_empty() {
         return Err(url.invalid("must not be empty"));
@@ -71,7 +71,7 @@ fn image_source(url: &Node<'_>) -> Result<Source> {
     }
 }
 
-fn not_base64(node: &Node<'_>) -> Error {
+pub(crate) fn not_base64(node: &Node<'_>) -> Error {
     node.invalid("is a data URL without base64 data")
         .with_hint("Write it as `data:image/png;base64,…` or give an https address")
 }
@@ -101,7 +101,7 @@ fn decode_file(part: &Node<'_>) -> Result<Part> {
 }
 
 /// The type that a bare base64 file has by its name; PDF is what the field is for.
-fn media_type_of(name: Option<&str>) -> &'static str {
+pub(crate) fn media_type_of(name: Option<&str>) -> &'static str {
     let ending = name.and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending);
     match ending.map(str::to_ascii_lowercase).as_deref() {
         Some("txt") => "text/plain",
@@ -115,7 +115,7 @@ fn media_type_of(name: Option<&str>) -> &'static str {
 
 /// Media type and data of a data URL (RFC 2397): `None` for other addresses, `Some(None)` for one
 /// that is not base64.
-fn data_url(url: &str) -> Option<Option<(String, String)>> {
+pub(crate) fn data_url(url: &str) -> Option<Option<(String, String)>> {
     let scheme = url.get(..5)?;
     if !scheme.eq_ignore_ascii_case("data:") {
         return None;

@@ -50,7 +50,7 @@ pub(in crate::openai_chat) fn encode(
     put_extra(&request.extra, &mut body, &mut notices);
     drop_refused(quirks, &mut body, &mut notices);
     Ok(WireRequest {
-        path: PATH,
+        path: PATH.into(),
         headers: Vec::new(),
         body: Bytes::from(Value::Object(body).to_string()),
         notices: notices.into_vec(),

@@ -10,6 +10,7 @@ use super::encode::merge;
 use super::encode_content::{PartWriter, collapse};
 use super::notices::Notices;
 use crate::openai_chat::reasoning;
+use crate::seal::{bare_call_id, is_foreign};
 
 /// Writes all turns.
 pub(super) fn encode_messages(
@@ -69,7 +70,7 @@ fn push_user(message: &Message, writer: &mut PartWriter<'_>, wire: &mut Vec<Valu
         writer.part = place;
         if let Part::ToolResult { call_id, parts, is_error, cache } = part {
             let (content, moved) = writer.result(call_id, parts, *is_error, cache.as_ref())?;
-            let mut answer = json!({ "role": "tool", "tool_call_id": call_id, "content": content });
+            let mut answer = json!({ "role": "tool", "tool_call_id": bare_call_id(call_id), "content": content });
             if let (1, Some(answer)) = (results, answer.as_object_mut())
                 && let Some(extra) = message.extra.for_dialect(DialectId::OpenAiChat)
             {
@@ -169,7 +170,7 @@ fn call(part: &Part) -> Option<Value> {
             // Providers parse the text; a call without arguments has none.
             let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
             Some(json!({
-                "id": id,
+                "id": bare_call_id(id),
                 "type": "function",
                 "function": { "name": name, "arguments": arguments },
             }))
@@ -181,7 +182,27 @@ fn call(part: &Part) -> Option<Value> {
     }
 }
 
+/// The part without what another provider sealed; `None` where nothing is left.
+fn own_thought(part: &Part) -> Option<Part> {
+    let is_foreign = |seal: &str| is_foreign(DialectId::OpenAiChat, seal);
+    match part {
+        Part::RedactedThinking { data } if is_foreign(data) => None,
+        Part::Thinking { text, signature: Some(signature) } if is_foreign(signature) => {
+            Some(Part::Thinking { text: text.clone(), signature: None })
+        }
+        part => Some(part.clone()),
+    }
+}
+
 fn put_thoughts(parts: &[Part], writer: &mut PartWriter<'_>, wire: &mut Map<String, Value>) {
+    let is_thought =
+        |part: &&Part| matches!(part, Part::Thinking { .. } | Part::RedactedThinking { .. });
+    let all: Vec<&Part> = parts.iter().filter(is_thought).collect();
+    let parts: &[Part] = &all.iter().copied().filter_map(own_thought).collect::<Vec<Part>>();
+    if !all.into_iter().eq(parts) {
+        let detail = "seals of another provider's thoughts cannot be sent";
+        writer.notices.dropped("thinking.signature", detail);
+    }
     let details = reasoning::to_details(parts);
     if details.is_empty() {
         return;

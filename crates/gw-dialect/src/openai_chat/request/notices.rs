@@ -4,23 +4,23 @@ use gw_core::chat::{Notice, NoticeAction};
 
 /// The notices of one request.
 #[derive(Default)]
-pub(super) struct Notices {
+pub(crate) struct Notices {
     list: Vec<Notice>,
 }
 
 impl Notices {
     /// Notes that a feature is left out.
-    pub(super) fn dropped(&mut self, feature: &str, detail: &str) {
+    pub(crate) fn dropped(&mut self, feature: &str, detail: &str) {
         self.add(feature, NoticeAction::Dropped, detail);
     }
 
     /// Notes that a feature is reached by other means.
-    pub(super) fn emulated(&mut self, feature: &str, detail: &str) {
+    pub(crate) fn emulated(&mut self, feature: &str, detail: &str) {
         self.add(feature, NoticeAction::Emulated, detail);
     }
 
     /// All of them, in the order they came up.
-    pub(super) fn into_vec(self) -> Vec<Notice> {
+    pub(crate) fn into_vec(self) -> Vec<Notice> {
         self.list
     }
 

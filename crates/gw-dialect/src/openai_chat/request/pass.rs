@@ -34,7 +34,7 @@ pub(in crate::openai_chat) fn pass(body: &Bytes, edits: &Edits<'_>) -> Result<Wi
         }
     }
     Ok(WireRequest {
-        path: PATH,
+        path: PATH.into(),
         headers: Vec::new(),
         body: splice(body, &changes)?,
         notices: notices.into_vec(),

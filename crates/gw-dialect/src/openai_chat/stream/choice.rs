@@ -90,8 +90,13 @@ impl ChoiceState {
         events.push(StreamEvent::Stop { choice: self.number, stop });
     }
 
-    /// Adds citations to the words said last.
+    /// Adds citations to the words said last, or to those that are to come: Anthropic cites before
+    /// it speaks.
     pub(super) fn cite(&mut self, citations: Vec<Value>) {
+        let is_text = |lane: &Lane| matches!(lane.kind, Kind::Text);
+        if !citations.is_empty() && !self.lanes.iter().any(is_text) {
+            self.lanes.push(Lane::new(Kind::Text));
+        }
         let said = self.lanes.iter_mut().skip(self.front).rev();
         if let Some(lane) = said.into_iter().find(|lane| matches!(lane.kind, Kind::Text)) {
             lane.waiting.extend(citations.into_iter().map(PartDelta::Citation));

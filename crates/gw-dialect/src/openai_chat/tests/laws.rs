@@ -318,7 +318,7 @@ proptest! {
         let target = Target { model: "m", quirks: &quirks, max_output_tokens: None };
         let body = OpenAiChat.encode_request(&request, &target).expect("can be said").body;
         let target = Target { model: "other", ..target };
-        let edits = Edits { target, wants_usage: wants_usage && request.stream };
+        let edits = Edits { target, wants_usage: wants_usage && request.stream, is_stream: request.stream };
         let passed = OpenAiChat.pass_request(&body, &edits).expect("passes").body;
         let wanted = ChatRequest { model: "other".to_owned(), ..request };
         assert_eq!(OpenAiChat.decode_request(&passed).expect("its own words"), wanted);
@@ -342,7 +342,7 @@ proptest! {
         let body = spoil(&OpenAiChat.encode_request(&request, &target).expect("can be said").body);
         if let Ok(request) = OpenAiChat.decode_request(&body) {
             let _ = OpenAiChat.encode_request(&request, &target);
-            let _ = OpenAiChat.pass_request(&body, &Edits { target, wants_usage: true });
+            let _ = OpenAiChat.pass_request(&body, &Edits { target, wants_usage: true, is_stream: true });
         }
         let body = spoil(&OpenAiChat.encode_reply(&reply, &ClientStream::default()));
         let _ = OpenAiChat.decode_reply(&body);

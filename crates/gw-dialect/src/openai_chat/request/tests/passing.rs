@@ -6,7 +6,10 @@ use crate::openai_chat::request::pass;
 #[track_caller]
 fn check(body: &'static str, quirks: &Quirks, wants_usage: bool, wanted: &str) {
     let target = Target { model: "up", quirks, max_output_tokens: None };
-    let wire = pass(&Bytes::from_static(body.as_bytes()), &Edits { target, wants_usage });
+    let wire = pass(
+        &Bytes::from_static(body.as_bytes()),
+        &Edits { target, wants_usage, is_stream: wants_usage },
+    );
     assert_eq!(wire.expect("passes").body, wanted);
 }
 
