@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gw_core::Result;
 use gw_core::chat::{Part, Source};
+use gw_core::seam::DialectId;
 use serde_json::{Map, Value, json};
 
 use super::calls::{Calls, wire_id};
@@ -30,7 +31,8 @@ pub(super) const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 /// The other word for the same.
 const NO_SIGNATURE_TOO: &str = "context_engineering_is_the_way_to_go";
 
-/// In a sealed thought of this format: the signature of the text before it, or of an empty one.
+/// In a sealed thought of this format: the signature of the text or picture before it, or of an empty
+/// text.
 const OF_TEXT: &str = "text:";
 
 /// What another provider signed, for a client of this format: base64 of one of these and the seal.
@@ -78,6 +80,12 @@ pub(super) fn read(
     }
     let is_thought = node.opt_boolean("thought")?.unwrap_or(false);
     if node.get("inlineData").is_some() || node.get("fileData").is_some() {
+        if let Some(picture) = read_picture(node).filter(|_| place == Place::Reply && !is_thought) {
+            out.push(Part::Opaque { dialect: DialectId::OpenAiChat, value: picture });
+            let seal = signature.map(|it| seal::mark(ID, &format!("{OF_TEXT}{it}")));
+            out.extend(seal.map(|data| Part::RedactedThinking { data }));
+            return Ok(());
+        }
         let is_plain = place == Place::Request && !is_thought && signature.is_none();
         let read = if is_plain { read_media(node)? } else { None };
         out.push(read.unwrap_or_else(|| opaque(node)));
@@ -231,6 +239,28 @@ pub(super) fn write_response(text: &str, is_error: bool) -> Value {
 fn is_compact(value: &Value, text: &str) -> bool {
     let written = value.to_string();
     written == text
+}
+
+/// A picture of an answer in the one form that answers carry pictures in, whoever made them: that of
+/// chat completions.
+fn read_picture(node: &Node<'_>) -> Option<Value> {
+    let inline = &node.value()["inlineData"];
+    let media_type = inline["mimeType"].as_str().filter(|it| it.starts_with("image/"))?;
+    let url = format!("data:{media_type};base64,{}", inline["data"].as_str()?);
+    Some(json!({"type": "image_url", "image_url": {"url": url}}))
+}
+
+/// The reverse of [`read_picture`]; `None` for any other part.
+pub(super) fn write_picture(value: &Value) -> Option<Value> {
+    let url = value["image_url"]["url"].as_str()?;
+    let (media_type, data) = url.strip_prefix("data:")?.split_once(";base64,")?;
+    Some(inline(media_type, data))
+}
+
+/// True for a part that a signature may be put on.
+pub(super) fn takes_signature(part: &Value) -> bool {
+    let is_signable = part["text"].is_string() || part["inlineData"].is_object();
+    is_signable && part["thought"].is_null() && part["thoughtSignature"].is_null()
 }
 
 /// Reads `inlineData` and `fileData`; `None` for what has no canonical form.

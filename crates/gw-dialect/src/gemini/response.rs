@@ -268,11 +268,7 @@ fn write_part(part: &Part, wire: &mut Vec<Value>, tail: &mut Tail) {
             wire.push(thought);
         }
         Part::RedactedThinking { data } => {
-            let text = wire.last_mut().filter(|part| {
-                part["thought"].is_null()
-                    && part["text"].is_string()
-                    && part["thoughtSignature"].is_null()
-            });
+            let text = wire.last_mut().filter(|part| parts::takes_signature(part));
             match (parts::text_signature(data), text) {
                 (Some(signature), Some(text)) => {
                     text["thoughtSignature"] = Value::from(signature);
@@ -292,9 +288,7 @@ fn write_part(part: &Part, wire: &mut Vec<Value>, tail: &mut Tail) {
             wire.push(parts::inline(media_type, data));
         }
         Part::Audio { data, format } => wire.push(parts::audio(data, format)),
-        Part::Opaque { .. }
-        | Part::Image { .. }
-        | Part::Document { .. }
-        | Part::ToolResult { .. } => {}
+        Part::Opaque { value, .. } => wire.extend(parts::write_picture(value)),
+        Part::Image { .. } | Part::Document { .. } | Part::ToolResult { .. } => {}
     }
 }

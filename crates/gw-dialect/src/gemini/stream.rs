@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use super::calls::Calls;
 use super::meta::{self, Gathered};
 use super::response::{self, CHOICES_MAX, breaks_format, candidates, index_of, malformed};
-use super::{ID, error, names, parts, usage};
+use super::{error, names, parts, usage};
 use crate::json::Node;
 use array::Framer;
 use partial::PartialCall;
@@ -321,8 +321,8 @@ impl Lane {
                 self.begin(PartHead::Refusal, Open::Closed, events);
                 self.add(PartDelta::Text(text), events);
             }
-            Part::Opaque { value, .. } => {
-                self.begin(PartHead::Opaque { dialect: ID, value }, Open::Closed, events);
+            Part::Opaque { dialect, value } => {
+                self.begin(PartHead::Opaque { dialect, value }, Open::Closed, events);
             }
             // Pictures and sound of answers are opaque; results are no part of one.
             Part::Image { .. }

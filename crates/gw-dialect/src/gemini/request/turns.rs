@@ -183,10 +183,13 @@ impl<'a> Writer<'a> {
             Part::Opaque { dialect, value } if *dialect == ID => {
                 meta::Meta::of(value).is_none().then(|| value.clone())
             }
-            Part::Opaque { dialect, .. } => {
-                let detail = format!("a part that only {dialect} has cannot be sent");
-                self.note(path, NoticeAction::Dropped, &detail);
-                None
+            Part::Opaque { dialect, value } => {
+                let picture = parts::write_picture(value);
+                if picture.is_none() {
+                    let detail = format!("a part that only {dialect} has cannot be sent");
+                    self.note(path, NoticeAction::Dropped, &detail);
+                }
+                picture
             }
             Part::ToolCall { .. } | Part::ToolResult { .. } | Part::RedactedThinking { .. } => None,
         })
@@ -212,12 +215,7 @@ impl<'a> Writer<'a> {
             let detail = "a sealed thought of another provider cannot be sent";
             return self.note(path, NoticeAction::Dropped, detail);
         };
-        let is_plain = |part: &Value| {
-            part["text"].is_string()
-                && part["thought"].is_null()
-                && part["thoughtSignature"].is_null()
-        };
-        let text = out.last_mut().filter(|part| is_plain(part));
+        let text = out.last_mut().filter(|part| parts::takes_signature(part));
         match text {
             Some(text) => text["thoughtSignature"] = Value::from(signature),
             None => out.push(json!({"text": "", "thoughtSignature": signature})),

@@ -170,7 +170,12 @@ impl Encoder {
                 }
                 Slot::Silent
             }
-            PartHead::Opaque { .. } => Slot::Silent,
+            PartHead::Opaque { value, .. } => {
+                if let Some(picture) = parts::write_picture(value) {
+                    self.part(choice, &picture, out);
+                }
+                Slot::Silent
+            }
         };
         self.candidate(choice).slots.insert(part, slot);
     }

@@ -184,3 +184,23 @@ fn log_probabilities_take_the_form_that_clients_know() {
         serde_json::from_slice(&Gemini.encode_reply(&reply, &client())).expect("JSON");
     assert_eq!(written["candidates"][0]["logprobsResult"], body["candidates"][0]["logprobsResult"]);
 }
+
+#[test]
+fn pictures_of_answers_reach_clients_of_chat_completions_and_come_back() {
+    let parts = json!([{"text": "Here:"},
+        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": "CiQBEU0y"}]);
+    let body = json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]});
+    let reply = decode(&body).expect("decodes");
+    let shown: Value =
+        serde_json::from_slice(&dialect(DialectId::OpenAiChat).encode_reply(&reply, &client()))
+            .expect("JSON");
+    let image = &shown["choices"][0]["message"]["images"][0]["image_url"]["url"];
+    assert_eq!(image, "data:image/png;base64,AAAA");
+    let written: Value =
+        serde_json::from_slice(&Gemini.encode_reply(&reply, &client())).expect("JSON");
+    assert_eq!(written["candidates"][0]["content"]["parts"], parts);
+    let chunk = format!("data: {body}\n\n");
+    let (streamed, events, _) = super::read_stream(&[chunk.as_bytes()]).expect("reads");
+    assert_eq!(streamed.choices[0].parts, reply.choices[0].parts);
+    assert!(super::write_stream(&Gemini, &events).contains("\"inlineData\""));
+}
