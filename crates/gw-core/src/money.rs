@@ -68,7 +68,8 @@ impl Money {
     pub fn to_usd_string(self) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };
         let pico = self.0.unsigned_abs();
-        let (whole, part) = (pico / PICO_PER_USD.unsigned_abs(), pico % PICO_PER_USD.unsigned_abs());
+        let (whole, part) =
+            (pico / PICO_PER_USD.unsigned_abs(), pico % PICO_PER_USD.unsigned_abs());
         let digits = format!("{part:012}");
         let digits = digits.trim_end_matches('0');
         if digits.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{digits}") }
@@ -110,7 +111,9 @@ impl fmt::Debug for Money {
 ///
 /// One dollar per million tokens is 1,000,000 pico-dollars a token, so every published price is an
 /// integer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Rate(u64);
 
@@ -200,13 +203,19 @@ impl Cost {
         match (self, other) {
             (Self::Priced { amount: a, source: s }, Self::Priced { amount: b, source: t }) => {
                 let source = match (s, t) {
-                    (CostSource::Estimated, _) | (_, CostSource::Estimated) => CostSource::Estimated,
-                    (CostSource::Catalogue, _) | (_, CostSource::Catalogue) => CostSource::Catalogue,
+                    (CostSource::Estimated, _) | (_, CostSource::Estimated) => {
+                        CostSource::Estimated
+                    }
+                    (CostSource::Catalogue, _) | (_, CostSource::Catalogue) => {
+                        CostSource::Catalogue
+                    }
                     (CostSource::Reported, CostSource::Reported) => CostSource::Reported,
                 };
                 Self::Priced { amount: a + b, source }
             }
-            (unpriced @ Self::Unpriced { .. }, _) | (_, unpriced @ Self::Unpriced { .. }) => unpriced,
+            (unpriced @ Self::Unpriced { .. }, _) | (_, unpriced @ Self::Unpriced { .. }) => {
+                unpriced
+            }
         }
     }
 }

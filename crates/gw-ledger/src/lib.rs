@@ -7,9 +7,19 @@ pub mod cost;
 pub mod account;
 pub mod memory;
 
+pub mod book;
+pub mod embedded;
+mod meter;
+mod purse;
+pub mod refusal;
+pub mod window;
+
 pub mod display;
 
 pub use account::{Account, Totals};
+pub use book::{Ask, Book, BudgetAlert};
 pub use cost::{cost, price, worst_case};
 pub use display::format_cost;
+pub use embedded::EmbeddedBudgets;
 pub use memory::{Alert, MemoryBudgets};
+pub use refusal::Refusal;
