@@ -66,10 +66,12 @@ impl Tree {
                 within(&node.policy, &above.policy, &above.scope)?;
             }
         }
-        let children = self.nodes.values().filter(|child| child.parent.as_ref() == Some(&node.scope));
+        let children =
+            self.nodes.values().filter(|child| child.parent.as_ref() == Some(&node.scope));
         for child in children {
             if let Some(part) = child.policy.exceeds(&node.policy) {
-                let message = format!("{} of {} would be allowed more than its parent", part, child.scope);
+                let message =
+                    format!("{} of {} would be allowed more than its parent", part, child.scope);
                 return Err(Error::bad_field(format!("policy.{part}"), message)
                     .with_hint(format!("Narrow {} first.", child.scope)));
             }
@@ -105,9 +107,9 @@ impl Tree {
                 ScopeKind::Project => &key.project_id,
                 _ => &key.team,
             };
-            let Some(own) = own.as_deref() else { continue };
+            let Some(own) = own.clone() else { continue };
             let above: Vec<Scope> = self
-                .chain(&Scope::new(kind, own))
+                .chain(&Scope::new(kind, own.as_str()))
                 .iter()
                 .skip(1)
                 .map(|node| node.scope.clone())

@@ -16,7 +16,7 @@ const LEASE_MS: u64 = 600_000;
 const TEAMS: [&str; 3] = ["a", "b", "c"];
 const HOUR: i64 = 3_600_000;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Reserve {
         teams: u8,
