@@ -35,13 +35,11 @@ pub(crate) async fn reserve(call: &mut Call, plan: &Plan) -> Result<Arc<Reservat
         }
         worst = worst.zip(price).map(|(worst, price)| worst.max(price));
     }
-    let conversation = call.inbound.context.conversation.as_ref();
-    let conversation = conversation.map(|conversation| conversation.id.clone());
     let claim = Claim {
+        call_id: call.id,
+        principal: call.inbound.principal.clone(),
         worst_case: worst,
         worst_tokens: input_tokens.saturating_add(worst_output),
-        ..Claim::new(call.id, call.inbound.principal.clone(), call.started_at_ms())
-            .with_conversation(conversation)
     };
     let budgets = Arc::clone(&call.engine.resources.budgets);
     let hold = Arc::new(Reservation::make(budgets, claim).await?);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gw_core::budget::{Amount, Budget, Limit, LimitKind, Window};
 use gw_core::principal::Principal;
-use gw_core::reservation::{Claim, Reservation};
+use gw_core::reservation::Claim;
 use gw_core::seam::{BudgetStore, Clock, Entropy};
 use gw_core::{CallId, Money};
 use gw_ledger::{Ask, Book, EmbeddedBudgets, key};
@@ -125,9 +125,8 @@ fn main() {
                         tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
                     runtime.block_on(async {
                         for _ in 0..each {
-                            let store: Arc<dyn BudgetStore> = shared.clone();
-                            let held = Reservation::make(store, claim.clone()).await.expect("fits");
-                            held.settle(Money::from_pico(7), 9);
+                            let ticket = shared.reserve(&claim).await.expect("fits");
+                            shared.settle(ticket, &claim, Money::from_pico(7), 9);
                         }
                     });
                 });
@@ -136,7 +135,7 @@ fn main() {
         let took = clock.0.elapsed() - began;
         let calls = f64::from(each * threads);
         println!(
-            "embedded, {threads} thread(s), claim cloned: {:.0} calls/s, {:.0} ns each",
+            "embedded, {threads} thread(s): {:.0} calls/s, {:.0} ns each",
             calls / took.as_secs_f64(),
             took.as_nanos() as f64 * f64::from(threads) / calls
         );
