@@ -128,7 +128,7 @@ async fn four_scopes(cap: i64, limit: u64) -> (Arc<EmbeddedBudgets>, Shelf) {
 async fn a_thousand_callers_on_one_cap() {
     const CAP: i64 = 5_000;
     const WORST: i64 = 8;
-    let (budgets, _store) = four_scopes(CAP, i64::MAX.unsigned_abs()).await;
+    let (budgets, _store) = four_scopes(CAP, u64::MAX).await;
     let gate = Arc::new(tokio::sync::Barrier::new(1_000));
     let overspent = |budgets: &EmbeddedBudgets| {
         let used = |status: &BudgetStatus| status.spent.number() + status.reserved.number();
