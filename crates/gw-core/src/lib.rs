@@ -21,9 +21,12 @@ pub mod unfold;
 pub mod error;
 pub mod error_table;
 
+pub mod budget;
+pub mod key;
 pub mod principal;
 pub mod record;
 pub mod reservation;
+pub mod scope;
 
 pub mod seam;
 
@@ -31,6 +34,7 @@ pub use error::{Error, Kind, Origin, Retry};
 pub use ids::{CallId, ConversationId, ModelName, ProviderId};
 pub use layer::Layer;
 pub use money::{Cost, Money, Rate};
+pub use scope::{Scope, ScopeKind};
 pub use usage::{TokenClass, Usage, UsageReport};
 
 /// What every fallible function of the gateway returns across crates.

@@ -77,3 +77,20 @@ pub const PAUSE_MS_MAX: u64 = 600_000;
 
 /// Models, and pauses, whose health is remembered for one provider.
 pub const HEALTH_ENTRIES_MAX: usize = 1_024;
+
+/// Accounts that one call goes on: scopes beyond are refused.
+pub const CLAIM_SCOPES_MAX: usize = 64;
+
+/// Longest sliding window of a budget, in milliseconds: 90 days.
+pub const SLIDING_WINDOW_MS_MAX: i64 = 90 * 86_400_000;
+
+/// How long slots of spending are kept beside the sum of a lifetime, in milliseconds: the longest
+/// window and a month more.
+pub const SPENDING_KEPT_MS: i64 = 121 * 86_400_000;
+
+/// Presented keys with a right checksum that are not known, remembered so that the store is asked
+/// for each of them once.
+pub const UNKNOWN_KEYS_MAX: usize = 4_096;
+
+/// How long a reservation lives at most unless it is settled or dropped, in milliseconds.
+pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;

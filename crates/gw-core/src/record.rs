@@ -7,6 +7,7 @@ use crate::chat::Message;
 use crate::ids::{CallId, ConversationId};
 use crate::layer::Layer;
 use crate::money::{Cost, Money};
+use crate::scope::Scope;
 use crate::task::{Complexity, TaskType};
 use crate::usage::Usage;
 
@@ -77,6 +78,9 @@ pub struct CallRecord {
     pub project_id: Option<String>,
     /// The key, by its public id.
     pub key_id: Option<String>,
+    /// Every account it goes on, each once: [`crate::principal::Principal::scopes`].
+    #[serde(default)]
+    pub scopes: Vec<Scope>,
     /// The door it came through: `openai-chat`, `anthropic-messages`, `route`, `chat`.
     pub door: String,
     /// The model as the client named it.
@@ -235,4 +239,78 @@ pub struct ConversationStats {
     pub created_at_ms: i64,
     /// When it was last added to, in milliseconds since 1970.
     pub updated_at_ms: i64,
+}
+
+/// By what a usage report is grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageBy {
+    /// By day (UTC): `2026-08-31`.
+    Day,
+    /// By hour (UTC): `2026-08-31T13`.
+    Hour,
+    /// By model id.
+    Model,
+    /// By layer.
+    Layer,
+    /// By key.
+    Key,
+    /// By user.
+    User,
+    /// By project.
+    Project,
+    /// By tag. A call with several tags stands in each group, one without in none but the empty one.
+    Tag,
+}
+
+/// Which calls a usage report is made of, and how it is grouped. Times are rounded down to hours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// Groups; several make one group of each combination, none makes one sum of all.
+    pub by: Vec<UsageBy>,
+    /// Only calls that began in or after this hour, in milliseconds since 1970.
+    pub from_ms: Option<i64>,
+    /// Only calls that began before this hour, in milliseconds since 1970.
+    pub until_ms: Option<i64>,
+    /// Only this model id.
+    pub model_id: Option<String>,
+    /// Only this layer.
+    pub layer: Option<Layer>,
+    /// Only this key.
+    pub key_id: Option<String>,
+    /// Only this user.
+    pub user_id: Option<String>,
+    /// Only this project.
+    pub project_id: Option<String>,
+    /// Only calls with this tag.
+    pub tag: Option<String>,
+}
+
+/// One group of a usage report.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageGroup {
+    /// The group's key, one text for each of [`UsageQuery::by`]; empty text: none.
+    pub key: Vec<String>,
+    /// Number of calls.
+    pub calls: u64,
+    /// How many of them were not answered.
+    pub failed_calls: u64,
+    /// How many came from the gateway's own cache.
+    pub cached_calls: u64,
+    /// How many have no known price.
+    pub unpriced_calls: u64,
+    /// Tokens read, cached ones included.
+    pub input_tokens: u64,
+    /// Tokens read from a provider's prompt cache.
+    pub cache_read_tokens: u64,
+    /// Tokens written to a provider's prompt cache.
+    pub cache_write_tokens: u64,
+    /// Tokens written, thinking included.
+    pub output_tokens: u64,
+    /// Tokens of thinking, where counted apart.
+    pub reasoning_tokens: u64,
+    /// Sum of the known costs.
+    pub cost: Money,
+    /// Sum of durations, in milliseconds.
+    pub duration_ms: u64,
 }

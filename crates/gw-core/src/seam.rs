@@ -4,14 +4,18 @@
 mod budget;
 mod clock;
 mod dialect;
+mod keys;
+mod reports;
 mod store;
 mod upstream;
 
-pub use budget::BudgetStore;
+pub use budget::{BudgetStore, Budgets};
 pub use clock::{Clock, Entropy};
 pub use dialect::{
     ClientStream, Dialect, DialectId, Edits, Frame, FrameKind, Quirks, StreamDecoder,
     StreamEncoder, Target, WireRequest,
 };
+pub use keys::{Authenticator, Keys};
+pub use reports::UsageReports;
 pub use store::{CallLog, Conversations, StoreHealth};
 pub use upstream::{BodyStream, IncomingResponse, OutgoingRequest, Timeouts, Upstream};

@@ -47,6 +47,18 @@ impl Account {
         self.totals.open = self.totals.open.saturating_add(1);
     }
 
+    /// Holds more back for a call that is open already.
+    pub fn extend(&mut self, more: Option<Money>) {
+        self.totals.reserved += more.unwrap_or_default();
+    }
+
+    /// Books what was spent by a call that gave back what it held before it ended.
+    pub fn settle_late(&mut self, spent: Money, tokens: u64) {
+        self.totals.spent += spent;
+        self.totals.tokens = self.totals.tokens.saturating_add(tokens);
+        self.totals.settled = self.totals.settled.saturating_add(1);
+    }
+
     /// Gives back what was held and books what was spent: more than was held, if that is the truth.
     pub fn settle(&mut self, worst_case: Option<Money>, spent: Money, tokens: u64) {
         self.give_back(worst_case);

@@ -3,13 +3,34 @@
 //! Knows prices and usage, no provider's wire format and no database.
 
 pub mod cost;
+pub mod itemised;
+pub mod unpriced;
 
 pub mod account;
 pub mod memory;
 
+pub mod book;
+pub mod define;
+pub mod embedded;
+mod meter;
+mod purse;
+pub mod refusal;
+pub mod window;
+
+pub mod hierarchy;
+pub mod key;
+pub mod keyring;
+
 pub mod display;
 
 pub use account::{Account, Totals};
+pub use book::{Ask, Book, BudgetAlert};
 pub use cost::{cost, price, worst_case};
 pub use display::format_cost;
+pub use embedded::EmbeddedBudgets;
+pub use hierarchy::Tree;
+pub use itemised::{Itemised, price_usage};
+pub use keyring::{Keyring, NewKey};
 pub use memory::{Alert, MemoryBudgets};
+pub use refusal::Refusal;
+pub use unpriced::Unpriced;

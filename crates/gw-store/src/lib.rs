@@ -1,4 +1,4 @@
-//! The durable store: conversations and calls, kept in SQLite unless a server database is named.
+//! The durable store: conversations, calls, keys, budgets and what was spent, kept in SQLite unless a server database is named.
 //!
 //! It implements the seam traits of `gw_core::seam` and passes the conformance suite in `suite.rs`.
 //! It must not know doors, dialects or providers; nothing above it may know SQL.
@@ -10,4 +10,4 @@ pub mod sqlite;
 pub mod suite;
 
 pub use options::{Durability, StoreOptions};
-pub use sqlite::Store;
+pub use sqlite::{Retention, Store};

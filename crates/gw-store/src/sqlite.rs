@@ -12,8 +12,12 @@ mod calls;
 mod conversations;
 mod fault;
 mod migrate;
+mod money;
 mod readers;
+mod reports;
+mod retention;
 mod rows;
+mod sums;
 mod writer;
 
 use std::fs;
@@ -37,7 +41,8 @@ use calls::CallRow;
 use conversations::{Conversation, TurnRow};
 use fault::Place;
 use readers::{Readers, Source};
-use writer::{Queue, Write, Written};
+pub use retention::Retention;
+use writer::{Definition, Queue, Write, Written};
 
 /// Pages of the log (4 KiB each) after which the writer moves them into the database: fewer disk
 /// syncs than SQLite's 1,000, and still a small log.
@@ -62,6 +67,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     path: Option<PathBuf>,
     place: Place,
+    retention: Arc<Mutex<Retention>>,
 }
 
 impl Store {
@@ -105,6 +111,12 @@ impl Store {
         self.inner.path.as_deref()
     }
 
+    /// How long and how many calls are kept with all they say; from now on. The sums of usage and
+    /// spending stay whatever is removed. At first everything is kept.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.inner.retention.lock() = retention;
+    }
+
     fn assemble(
         connection: Connection,
         source: Option<Source>,
@@ -118,15 +130,28 @@ impl Store {
         };
         let connection = Arc::new(Mutex::new(connection));
         let source = source.unwrap_or_else(|| Source::Shared(Arc::clone(&connection)));
-        let queue = Queue::start(connection, place.clone()).map_err(|error| {
-            Error::internal("the store's writer cannot be started").with_source(error)
-        })?;
+        let retention = Arc::new(Mutex::new(Retention::default()));
+        let queue =
+            Queue::start(connection, place.clone(), Arc::clone(&retention)).map_err(|error| {
+                Error::internal("the store's writer cannot be started").with_source(error)
+            })?;
         let readers = Arc::new(Readers::new(source, place.clone(), readers));
-        Ok(Self { inner: Arc::new(Inner { readers, queue, clock, path, place }) })
+        Ok(Self { inner: Arc::new(Inner { readers, queue, clock, path, place, retention }) })
     }
 
     async fn write(&self, write: Write) -> Result<Written> {
         self.inner.queue.write(write).await
+    }
+
+    /// Changes definitions; the number of rows changed.
+    async fn define(
+        &self,
+        change: impl Fn(&Connection) -> rusqlite::Result<usize> + Send + 'static,
+    ) -> Result<usize> {
+        match self.write(Write::Define(Definition(Box::new(change)))).await? {
+            Written::Rows(rows) => Ok(rows),
+            Written::Done | Written::SummaryVersion(_) => Ok(0),
+        }
     }
 
     fn conversation(&self, conversation: ConversationRef) -> Conversation {
@@ -185,7 +210,9 @@ impl Conversations for Store {
         let text = conversations::summary_text(&body)?;
         match self.write(Write::Summary(self.conversation(conversation), text)).await? {
             Written::SummaryVersion(version) => Ok(version),
-            Written::Done => Err(Error::internal("a summary was stored without a version")),
+            Written::Done | Written::Rows(_) => {
+                Err(Error::internal("a summary was stored without a version"))
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod calls;
 mod conversations;
+mod money;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
-use gw_core::seam::{CallLog, Conversations, StoreHealth};
+use gw_core::seam::{Budgets, CallLog, Conversations, Keys, StoreHealth, UsageReports};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
 use serde_json::Map;
@@ -26,7 +27,7 @@ pub const NOW_MS: i64 = 1_790_000_000_000;
 /// Where the store breaks its contract.
 pub async fn run<S, F>(fresh: impl Fn() -> F)
 where
-    S: CallLog + Conversations + StoreHealth,
+    S: CallLog + Conversations + StoreHealth + Keys + Budgets + UsageReports,
     F: Future<Output = Arc<S>>,
 {
     calls::keeps_every_field(&*fresh().await).await;
@@ -49,6 +50,17 @@ where
     conversations::concurrent_appends_lose_nothing(fresh().await).await;
     conversations::concurrent_summaries_get_versions_of_their_own(fresh().await).await;
 
+    money::keys_are_found_by_their_hash(&*fresh().await).await;
+    money::rotation_and_revocation_hold(&*fresh().await).await;
+    money::accounts_are_kept(&*fresh().await).await;
+    money::definitions_are_kept(&*fresh().await).await;
+    let store = fresh().await;
+    money::spending_goes_with_the_record(&*store, &*store).await;
+    let store = fresh().await;
+    money::usage_adds_up_however_it_is_grouped(&*store, &*store).await;
+    let store = fresh().await;
+    money::sums_hold_at_the_end_of_the_range(&*store, &*store, &*store).await;
+
     let store = fresh().await;
     store.check().await.expect("an open store is alive");
     store.flush().await.expect("an open store can be flushed");
@@ -63,6 +75,7 @@ pub fn call(number: u64) -> CallRecord {
         user_id: None,
         project_id: None,
         key_id: None,
+        scopes: Vec::new(),
         door: "openai-chat".to_owned(),
         requested_model: "auto".to_owned(),
         model: "small".to_owned(),

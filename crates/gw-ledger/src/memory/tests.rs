@@ -27,10 +27,9 @@ impl Entropy for Fixed {
 
 fn claim(pico: i64) -> Claim {
     Claim {
-        call_id: CallId::new(&Fixed, &Fixed),
-        principal: Principal::default(),
         worst_case: Some(Money::from_pico(pico)),
         worst_tokens: 1,
+        ..Claim::new(CallId::new(&Fixed, &Fixed), Principal::default(), 0)
     }
 }
 

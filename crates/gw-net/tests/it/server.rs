@@ -126,11 +126,7 @@ impl BudgetStore for Bottomless {
 }
 
 pub(crate) async fn hold() -> Reservation {
-    let claim = Claim {
-        call_id: CallId::parse("01890000-0000-7000-8000-000000000000").unwrap(),
-        principal: Principal::default(),
-        worst_case: None,
-        worst_tokens: 0,
-    };
+    let call_id = CallId::parse("01890000-0000-7000-8000-000000000000").unwrap();
+    let claim = Claim::new(call_id, Principal::default(), 0);
     Reservation::make(Arc::new(Bottomless), claim).await.unwrap()
 }

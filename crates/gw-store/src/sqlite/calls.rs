@@ -19,13 +19,13 @@ const INSERT: &str = "
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata
+        metadata, scopes, row_bytes
     ) VALUES (
         :id, :conversation_id, :model_id, :layer, :input_tokens, :output_tokens, :estimated_cost,
         :duration_ms, :success, :created_at, :cost_pico, :cost_state, :unpriced_reason, :cached,
         :demo, :stream, :first_token_ms, :user_id, :project_id, :key_id, :door, :provider, :model,
         :requested_model, :task, :complexity, :status, :error_message, :route_reason, :usage,
-        :attempts, :metadata
+        :attempts, :metadata, :scopes, :row_bytes
     ) ON CONFLICT (id) DO NOTHING";
 
 const RECENT: &str = "SELECT * FROM llm_calls ORDER BY created_at DESC, id DESC LIMIT ?1";
@@ -46,6 +46,8 @@ pub(super) struct CallRow {
     usage: String,
     attempts: String,
     metadata: String,
+    scopes: String,
+    pub(super) now_ms: i64,
 }
 
 impl CallRow {
@@ -61,6 +63,8 @@ impl CallRow {
             usage: rows::to_json(&record.usage)?,
             attempts: rows::to_json(&record.attempts)?,
             metadata: rows::to_json(&record.metadata)?,
+            scopes: rows::to_json(&record.scopes)?,
+            now_ms,
             conversation,
             record,
         })
@@ -68,10 +72,18 @@ impl CallRow {
 
     /// About how many bytes it adds to a transaction.
     pub(super) fn weight(&self) -> usize {
-        512 + self.attempts.len() + self.metadata.len() + self.record.route_reason.len()
+        512 + self.attempts.len()
+            + self.metadata.len()
+            + self.scopes.len()
+            + self.record.route_reason.len()
     }
 
-    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn record(&self) -> &CallRecord {
+        &self.record
+    }
+
+    /// Inserts it; false where a call with its id was kept before.
+    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<bool> {
         let call = &self.record;
         let cost = CostColumns::of(&call.cost);
         let error_message = match &call.status {
@@ -111,11 +123,15 @@ impl CallRow {
             ":usage": self.usage,
             ":attempts": self.attempts,
             ":metadata": self.metadata,
+            ":scopes": self.scopes,
+            ":row_bytes": i64::try_from(self.weight()).unwrap_or(i64::MAX),
         })?;
-        match &self.conversation {
-            Some(conversation) if inserted > 0 => conversation.touch(connection),
-            _ => Ok(()),
+        if let Some(conversation) = &self.conversation
+            && inserted > 0
+        {
+            conversation.touch(connection)?;
         }
+        Ok(inserted > 0)
     }
 }
 
@@ -145,6 +161,13 @@ pub(super) fn recent(connection: &Connection, limit: usize) -> rusqlite::Result<
     connection.prepare_cached(RECENT)?.query_map([limit], read)?.collect()
 }
 
+pub(super) fn one(connection: &Connection, id: CallId) -> rusqlite::Result<Option<CallRecord>> {
+    connection
+        .prepare_cached("SELECT * FROM llm_calls WHERE id = ?1")?
+        .query_row([id.to_string()], read)
+        .optional()
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
     Ok(CallRecord {
         id: rows::word(row, "id", CallId::parse)?,
@@ -153,6 +176,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         user_id: row.get("user_id")?,
         project_id: row.get("project_id")?,
         key_id: row.get("key_id")?,
+        scopes: rows::json_or_default(row, "scopes")?,
         door: row.get("door")?,
         requested_model: row.get("requested_model")?,
         model: row.get("model")?,

@@ -16,11 +16,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "init",
-    sql: include_str!("../../migrations/sqlite/0001_init.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "init",
+        sql: include_str!("../../migrations/sqlite/0001_init.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "money",
+        sql: include_str!("../../migrations/sqlite/0002_money.sql"),
+    },
+];
 
 /// Applies what is missing.
 pub(super) fn migrate(connection: &mut Connection, place: &Place, now_ms: i64) -> Result<()> {

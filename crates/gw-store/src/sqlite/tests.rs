@@ -5,6 +5,7 @@ mod kill;
 mod laws;
 mod load;
 mod migrations;
+mod money;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

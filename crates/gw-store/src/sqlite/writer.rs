@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::calls::CallRow;
 use super::conversations::{self, Conversation, TurnRow};
 use super::fault::{self, Place};
+use super::retention::{self, Retention};
+use super::sums::Sums;
 
 /// Something to be written.
 #[derive(Debug)]
@@ -26,6 +28,9 @@ pub(super) enum Write {
     Summary(Conversation, String),
     /// A TODO list as JSON text.
     Todo(Conversation, String),
+    /// Definitions of keys, accounts, budgets and limits; gives the number of rows changed. It may
+    /// run twice: alone again where the transaction with its neighbours failed.
+    Define(Definition),
     /// A sign of life.
     Ping,
     /// Answered when everything queued before it is committed and on the disk.
@@ -38,8 +43,20 @@ impl Write {
             Self::Call(call) => call.weight(),
             Self::Turns(_, turns) => turns.iter().map(TurnRow::weight).sum(),
             Self::Summary(_, text) | Self::Todo(_, text) => text.len(),
+            Self::Define(_) => 1_024,
             Self::Ping | Self::Flush => 0,
         }
+    }
+}
+
+type Change = Box<dyn Fn(&Connection) -> rusqlite::Result<usize> + Send>;
+
+/// A change of definitions.
+pub(super) struct Definition(pub(super) Change);
+
+impl std::fmt::Debug for Definition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Definition(..)")
     }
 }
 
@@ -48,6 +65,7 @@ impl Write {
 pub(super) enum Written {
     Done,
     SummaryVersion(u32),
+    Rows(usize),
 }
 
 struct Job {
@@ -64,9 +82,13 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Starts the writer's thread.
-    pub(super) fn start(connection: Arc<Mutex<Connection>>, place: Place) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Arc<Mutex<Connection>>,
+        place: Place,
+        retention: Arc<Mutex<Retention>>,
+    ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(limits::STORE_QUEUE_MAX);
-        let writer = Writer { connection, place: place.clone(), is_faulty: false };
+        let writer = Writer { connection, place: place.clone(), is_faulty: false, retention };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(queue))?;
@@ -99,6 +121,7 @@ struct Writer {
     connection: Arc<Mutex<Connection>>,
     place: Place,
     is_faulty: bool,
+    retention: Arc<Mutex<Retention>>,
 }
 
 impl Writer {
@@ -144,8 +167,15 @@ impl Writer {
         let mut connection = self.connection.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut written = Vec::with_capacity(batch.len());
+        let mut sums = Sums::default();
         for job in batch {
-            written.push(apply(&transaction, &job.write, self.is_faulty)?);
+            written.push(apply(&transaction, &job.write, self.is_faulty, &mut sums)?);
+        }
+        if !sums.is_empty() {
+            // With the calls or not at all.
+            sums.write(&transaction)?;
+            let retention = *self.retention.lock();
+            retention::trim(&transaction, retention, sums.now_ms())?;
         }
         transaction.commit()?;
         drop(connection);
@@ -188,9 +218,19 @@ impl Writer {
     }
 }
 
-fn apply(connection: &Connection, write: &Write, is_faulty: bool) -> rusqlite::Result<Written> {
+fn apply(
+    connection: &Connection,
+    write: &Write,
+    is_faulty: bool,
+    sums: &mut Sums,
+) -> rusqlite::Result<Written> {
     match write {
-        Write::Call(call) => call.insert(connection)?,
+        Write::Call(call) => {
+            if call.insert(connection)? {
+                sums.add(call);
+            }
+        }
+        Write::Define(Definition(change)) => return change(connection).map(Written::Rows),
         Write::Turns(conversation, turns) => {
             conversations::insert_turns(connection, conversation, turns)?;
         }

@@ -4,7 +4,7 @@ use gw_core::money::CostSource;
 use gw_core::record::{AttemptRecord, CallRecord, CallStatus, StatsFilter, StatsRow};
 use gw_core::seam::{CallLog, Conversations};
 use gw_core::task::{Complexity, TaskType};
-use gw_core::{ConversationId, Cost, Layer, Money, Usage};
+use gw_core::{ConversationId, Cost, Layer, Money, Scope, ScopeKind, Usage};
 use serde_json::json;
 
 use super::{NOW_MS, call, call_id, conversation, turn};
@@ -28,6 +28,7 @@ fn full_call(number: u64) -> CallRecord {
         user_id: Some("'; DROP TABLE llm_calls; --".to_owned()),
         project_id: Some(String::new()),
         key_id: Some("key-1".to_owned()),
+        scopes: vec![Scope::new(ScopeKind::Key, "key-1"), Scope::new(ScopeKind::Tag, "ü:\u{0} 🦀")],
         requested_model: "größte".to_owned(),
         layer: Some(Layer::L3),
         route_reason: "because\nof \"this\"".to_owned(),

@@ -1,7 +1,8 @@
 //! From empty, again, and from versions and files that are not ours.
 
-use gw_core::Kind;
-use gw_core::seam::{CallLog, Conversations};
+use gw_core::record::UsageQuery;
+use gw_core::seam::{Budgets, CallLog, Conversations, UsageReports};
+use gw_core::{Kind, Money, Scope, ScopeKind};
 
 use super::{folder, open, open_file, raw};
 use crate::StoreOptions;
@@ -26,7 +27,8 @@ async fn empty_file_gets_the_seed_tables_and_keeps_its_data() {
         .expect("asked")
         .collect::<Result<_, _>>()
         .expect("read");
-    assert_eq!(applied, [(1, "init".to_owned(), suite::NOW_MS)]);
+    let wanted = [(1, "init"), (2, "money")];
+    assert_eq!(applied, wanted.map(|(at, name)| (at, name.to_owned(), suite::NOW_MS)));
     for sql in [
         "SELECT id, user_id, project_id, created_at, updated_at, metadata FROM conversations",
         "SELECT id, conversation_id, role, content, metadata, created_at FROM messages",
@@ -106,5 +108,54 @@ fn two_stores_open_one_new_file_at_once() {
     let versions: i64 = raw(&path)
         .query_one("SELECT count(*) FROM schema_migrations", [], |row| row.get(0))
         .expect("counted");
-    assert_eq!(versions, 1);
+    assert_eq!(versions, 2);
+}
+
+/// A file of the first version, with calls in it: their sums are made when it is opened.
+#[tokio::test]
+async fn calls_of_the_first_version_get_their_sums() {
+    let (_folder, path) = folder();
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let connection = raw(&path);
+    connection
+        .execute_batch(include_str!("../../../migrations/sqlite/0001_init.sql"))
+        .expect("made");
+    connection
+        .execute_batch(
+            "CREATE TABLE schema_migrations (
+                 version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL
+             ) STRICT;
+             INSERT INTO schema_migrations VALUES (1, 'init', 0);
+             PRAGMA application_id = 1095321431;",
+        )
+        .expect("marked");
+    for (number, pico) in [(1, "5"), (2, "9223372036854775807"), (3, "NULL")] {
+        let key = if number == 3 { "'k'" } else { "NULL" };
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO llm_calls (
+                     id, model_id, input_tokens, output_tokens, duration_ms, success, created_at,
+                     cost_pico, cost_state, cached, demo, stream, project_id, key_id, door, provider,
+                     model, requested_model, task, complexity, status, route_reason, usage, attempts
+                 ) VALUES (
+                     '01900000-0000-7000-8000-00000000000{number}', 'acme/m', 3, 4, 1, 1, -1, {pico},
+                     'catalogue', 0, 0, 0, 'p', {key}, 'd', 'acme', 'm', 'm', 'general', 'low', 'ok',
+                     '', '{{}}', '[]'
+                 )"
+            ))
+            .expect("inserted");
+    }
+    drop(connection);
+    let store = open_file(&path);
+    let sums = store.usage(UsageQuery::default()).await.expect("asked");
+    assert_eq!((sums[0].calls, sums[0].unpriced_calls, sums[0].input_tokens), (3, 1, 9));
+    // Absurd sums stand near the end of the range rather than fail.
+    assert!(sums[0].cost >= Money::from_pico(9_000_000_000_000_000_000));
+    let project = Scope::new(ScopeKind::Project, "p");
+    let spent = store.lifetime_spending(&project).await.expect("asked");
+    assert_eq!((spent.tokens, spent.calls), (21, 3));
+    let key = Scope::new(ScopeKind::Key, "k");
+    let slots = store.spending(&key, -1).await.expect("asked");
+    assert_eq!((slots.len(), slots[0].slot_ms, slots[0].tokens), (1, -300_000, 7));
+    assert_eq!(store.recent_calls(9).await.expect("listed").len(), 3);
 }

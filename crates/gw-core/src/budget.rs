@@ -1,0 +1,196 @@
+//! Budgets and limits as they are defined and as they stand. The rules are in `gw-ledger`, the rows
+//! in `gw-store`; both and every surface speak these.
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::Layer;
+use crate::money::Money;
+use crate::scope::Scope;
+
+/// Width of the slots in which spending is kept, in milliseconds. Calendar windows begin on a slot;
+/// sliding windows move by one slot.
+pub const SPEND_SLOT_MS: i64 = 300_000;
+
+/// Over which time a budget counts. Calendar windows are in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// For ever.
+    Lifetime,
+    /// From midnight to midnight.
+    Day,
+    /// From Monday to Monday.
+    Week,
+    /// From the first of a month to the first of the next.
+    Month,
+    /// The last so many milliseconds, in steps of [`SPEND_SLOT_MS`]: a slot counts until the whole
+    /// of it is older than this.
+    Sliding(i64),
+}
+
+/// How much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Amount {
+    /// Money, in pico-dollars.
+    Dollars(Money),
+    /// Tokens read and written.
+    Tokens(u64),
+}
+
+impl Amount {
+    /// Pico-dollars or tokens, as a plain number.
+    pub fn number(self) -> i128 {
+        match self {
+            Self::Dollars(amount) => i128::from(amount.pico()),
+            Self::Tokens(tokens) => i128::from(tokens),
+        }
+    }
+
+    /// The same unit with another number, held at the ends of its range.
+    #[must_use]
+    pub fn with_number(self, number: i128) -> Self {
+        match self {
+            Self::Dollars(_) => {
+                let end = if number < 0 { i64::MIN } else { i64::MAX };
+                Self::Dollars(Money::from_pico(i64::try_from(number).unwrap_or(end)))
+            }
+            Self::Tokens(_) => Self::Tokens(u64::try_from(number.max(0)).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dollars(amount) => write!(f, "{amount}"),
+            Self::Tokens(tokens) => write!(f, "{tokens} tokens"),
+        }
+    }
+}
+
+/// What one account may spend over a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Its own id.
+    pub id: String,
+    /// Whose.
+    pub scope: Scope,
+    /// How much.
+    pub cap: Amount,
+    /// Over which time.
+    pub window: Window,
+    /// True: a call that does not fit is refused. False: it is let through, and alerts tell.
+    pub is_hard: bool,
+    /// The highest layer that calls of this account may use.
+    #[serde(default)]
+    pub max_layer: Option<Layer>,
+    /// Per cent of the cap at which an alert goes out, once a window.
+    #[serde(default)]
+    pub alerts: Vec<u16>,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    /// Calls begun within a minute.
+    RequestsPerMinute,
+    /// Tokens read and written by calls begun within a minute.
+    TokensPerMinute,
+    /// Pico-dollars spent by calls begun within a minute.
+    DollarsPerMinute,
+    /// Calls that run at one time.
+    Concurrent,
+}
+
+impl LimitKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] =
+        [Self::RequestsPerMinute, Self::TokensPerMinute, Self::DollarsPerMinute, Self::Concurrent];
+
+    /// The word in configuration and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequestsPerMinute => "requests_per_minute",
+            Self::TokensPerMinute => "tokens_per_minute",
+            Self::DollarsPerMinute => "dollars_per_minute",
+            Self::Concurrent => "concurrent",
+        }
+    }
+}
+
+/// How fast one account may call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Its own id.
+    pub id: String,
+    /// Whose.
+    pub scope: Scope,
+    /// What is counted.
+    pub kind: LimitKind,
+    /// How many of it at most: calls, tokens or pico-dollars.
+    pub max: u64,
+}
+
+/// How a budget stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetStatus {
+    /// The budget.
+    pub budget: Budget,
+    /// Spent in the window that holds now; dollars or tokens like the cap.
+    pub spent: Amount,
+    /// Held back for calls that run.
+    pub reserved: Amount,
+    /// When the window ends, in milliseconds since 1970; `None`: never, or bit by bit.
+    pub resets_at_ms: Option<i64>,
+}
+
+impl BudgetStatus {
+    /// What can still be reserved; nothing where more is spent than the cap.
+    pub fn remaining(&self) -> Amount {
+        let used = self.spent.number() + self.reserved.number();
+        self.budget.cap.with_number((self.budget.cap.number() - used).max(0))
+    }
+}
+
+/// How a limit stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitStatus {
+    /// The limit.
+    pub limit: Limit,
+    /// How many more fit now.
+    pub remaining: u64,
+    /// Until all of it is free again if nothing is asked for, in milliseconds.
+    pub reset_ms: u64,
+}
+
+/// What is left for a call before it is planned. The reservation alone decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// The least that a hard budget in dollars has left; `None`: no such budget.
+    pub dollars: Option<Money>,
+    /// The least that a hard budget in tokens has left.
+    pub tokens: Option<u64>,
+    /// The highest layer that every budget allows.
+    pub max_layer: Option<Layer>,
+}
+
+/// What an account spent in one slot, or in all its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Start of the slot of [`SPEND_SLOT_MS`], in milliseconds since 1970. It is the slot in which
+    /// the calls began.
+    pub slot_ms: i64,
+    /// What was spent; unpriced calls add nothing.
+    pub spent: Money,
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// Calls made.
+    pub calls: u64,
+}
+
+/// The slot of an instant, in milliseconds since 1970.
+pub const fn slot_of(at_ms: i64) -> i64 {
+    at_ms.saturating_sub(at_ms.rem_euclid(SPEND_SLOT_MS))
+}
