@@ -136,6 +136,7 @@ impl Call {
                 .and_then(|conversation| conversation.project_id.clone())
                 .or_else(|| principal.project_id.clone()),
             key_id: principal.key_id.clone(),
+            scopes: principal.scopes(conversation.map(|conversation| &conversation.id)),
             door: self.inbound.door.as_str().to_owned(),
             requested_model: self.inbound.request.model.clone(),
             model: self.route.model.clone(),

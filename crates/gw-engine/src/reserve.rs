@@ -42,11 +42,12 @@ pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Ar
             "Give it a price under [[models]] in gateway.toml, or set cost.unpriced = \"allow\".",
         ));
     }
+    let principal = call.inbound.principal.clone();
+    let conversation = call.inbound.context.conversation.as_ref().map(|it| it.id.clone());
     let claim = Claim {
-        call_id: call.id,
-        principal: call.inbound.principal.clone(),
         worst_case: worst,
         worst_tokens: call.features.input_tokens.saturating_add(worst_output),
+        ..Claim::new(call.id, principal, call.started_at_ms()).with_conversation(conversation)
     };
     let budgets = Arc::clone(&call.engine.resources.budgets);
     let hold = Arc::new(Reservation::make(budgets, claim).await?);

@@ -266,8 +266,8 @@ pub(crate) fn inbound(dialect: DialectId, body: &Value) -> Inbound {
     let raw = Bytes::from(body.to_string());
     let request = gw_dialect::dialect(dialect).decode_request(&raw).expect("is a request");
     let door = match dialect {
-        DialectId::OpenAiChat => Door::OpenAiChat,
         DialectId::AnthropicMessages => Door::AnthropicMessages,
+        _ => Door::OpenAiChat,
     };
     Inbound {
         door,
