@@ -31,7 +31,7 @@ pub(crate) async fn run(args: ChatArgs, talk: &Talk, output: Output) -> Result<(
     }
     let message = message(&args)?;
     let ask = ask(&args, vec![Message::text(Role::User, message)]);
-    let answered = answer(ask, talk, output, !output.is_json()).await?;
+    let answered = Box::pin(answer(ask, talk, output, !output.is_json())).await?;
     if output.is_json() {
         output.json(&json!({
             "message": answered.text,
@@ -209,7 +209,7 @@ async fn interactive(args: &ChatArgs, talk: &Talk, output: Output) -> Result<()>
         } else {
             turns.clone()
         };
-        match answer(ask(args, said), talk, output, true).await {
+        match Box::pin(answer(ask(args, said), talk, output, true)).await {
             Ok(answered) => {
                 if !args.quiet {
                     output.note(&stats(&answered));
