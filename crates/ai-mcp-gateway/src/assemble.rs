@@ -21,7 +21,7 @@ use gw_ledger::EmbeddedBudgets;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
-use gw_store::{Durability, Store, StoreOptions};
+use gw_store::{Backlog, Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
 
 use crate::money::{self, Governance};
@@ -32,6 +32,8 @@ use crate::real::{SystemClock, SystemEntropy};
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Store,
+    /// Records that the store does not take now.
+    pub(crate) backlog: Arc<Backlog>,
     /// Who may call and what it may cost.
     pub(crate) governance: Governance,
     /// True where simulated models answer because nothing else is there.
@@ -51,6 +53,10 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
     let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = Store::open(store_options(settings), Arc::clone(&clock))?;
     store.set_retention(money::retention(settings));
+    let beside = store.path().map(Backlog::path_beside);
+    let backlog = Arc::new(Backlog::open(Arc::new(store.clone()), beside.as_deref())?);
+    // Before budgets read what was spent: what waited is a part of it.
+    backlog.hand_over().await?;
     let governance = Governance::load(settings, &store, &clock, &entropy).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
@@ -58,11 +64,11 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
         clock,
         entropy,
         budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
-        calls: Arc::new(store.clone()),
+        calls: Arc::<Backlog>::clone(&backlog),
         conversations: Arc::new(store.clone()),
         store: Arc::new(store.clone()),
     };
-    Ok(Gateway { engine: Engine::new(resources, snapshot), store, governance, is_demo })
+    Ok(Gateway { engine: Engine::new(resources, snapshot), store, backlog, governance, is_demo })
 }
 
 /// The outgoing client.

@@ -66,6 +66,8 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     }
     let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
     let in_step = tokio::spawn(in_step);
+    let backlog = Arc::clone(&gateway.backlog);
+    let handing_over = tokio::spawn(async move { backlog.keep_handing_over().await });
     let looking =
         tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
     let options = ServeOptions {
@@ -80,6 +82,13 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
         output.warning("some calls did not end within server.shutdown_grace_ms");
+    }
+    handing_over.abort();
+    if let Err(error) = gateway.backlog.hand_over().await {
+        let left = gateway.backlog.len().await;
+        output.warning(&format!(
+            "{left} call records wait beside the store for the next start: {error}"
+        ));
     }
     gateway.store.flush().await?;
     served.context("serving failed")
