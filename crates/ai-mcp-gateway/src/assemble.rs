@@ -24,6 +24,7 @@ use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
 use gw_store::{Backlog, Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
 
+use crate::alerts::{self, Messenger};
 use crate::money::{self, Governance};
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -36,6 +37,8 @@ pub(crate) struct Gateway {
     pub(crate) backlog: Arc<Backlog>,
     /// Who may call and what it may cost.
     pub(crate) governance: Governance,
+    /// Posts alerts, where a webhook is configured.
+    pub(crate) messenger: Option<Messenger>,
     /// True where simulated models answer because nothing else is there.
     pub(crate) is_demo: bool,
 }
@@ -50,6 +53,7 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = client(settings)?;
+    let (alarm, messenger) = alerts::alarm(&settings.alerts.webhook, &client, &clock, &entropy);
     let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = Store::open(store_options(settings), Arc::clone(&clock))?;
     store.set_retention(money::retention(settings));
@@ -57,7 +61,7 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
     let backlog = Arc::new(Backlog::open(Arc::new(store.clone()), beside.as_deref())?);
     // Before budgets read what was spent: what waited is a part of it.
     backlog.hand_over().await?;
-    let governance = Governance::load(settings, &store, &clock, &entropy).await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, alarm).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
     let resources = Resources {
@@ -68,7 +72,8 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
         conversations: Arc::new(store.clone()),
         store: Arc::new(store.clone()),
     };
-    Ok(Gateway { engine: Engine::new(resources, snapshot), store, backlog, governance, is_demo })
+    let engine = Engine::new(resources, snapshot);
+    Ok(Gateway { engine, store, backlog, governance, messenger, is_demo })
 }
 
 /// The outgoing client.

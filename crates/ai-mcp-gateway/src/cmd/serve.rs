@@ -19,7 +19,7 @@ use crate::assemble::{self, Gateway};
 use crate::cli::ServeArgs;
 use crate::output::Output;
 use crate::setup::Setup;
-use crate::{discovery, logging};
+use crate::{alerts, discovery, logging, money};
 
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
@@ -42,12 +42,15 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be collected")?;
-    let gateway = assemble::gateway(&loaded).await?;
+    let mut gateway = assemble::gateway(&loaded).await?;
     let stopped = signals()?;
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
+    let budgets = Arc::clone(&gateway.governance.budgets);
+    let threshold = money::threshold(&settings);
     let app = App {
+        alerts: Arc::new(move || alerts::lines(&budgets, threshold)),
         engine: Arc::clone(&gateway.engine),
         authenticator: Arc::<gw_ledger::Keyring>::clone(&gateway.governance.keyring),
         dialects: gw_dialect::all().to_vec(),
@@ -66,6 +69,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     }
     let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
     let in_step = tokio::spawn(in_step);
+    let posting = gateway.messenger.take().map(|messenger| tokio::spawn(messenger.run()));
     let backlog = Arc::clone(&gateway.backlog);
     let handing_over = tokio::spawn(async move { backlog.keep_handing_over().await });
     let looking =
@@ -78,6 +82,9 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let served = gw_server::serve(listener, gw_server::router(app), stopped, options).await;
     looking.abort();
     in_step.abort();
+    if let Some(posting) = posting {
+        posting.abort();
+    }
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {

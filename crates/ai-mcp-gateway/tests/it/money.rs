@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::gateway::{Gateway, Launch, until};
 use crate::http;
 use crate::keys::{Beside, ask};
-use crate::upstream::{both_dialects, fail_key, simulator};
+use crate::upstream::{Stub, both_dialects, fail_key, simulator};
 
 const BUSY_MS: &str = "GATEWAY_STORE__BUSY_TIMEOUT_MS";
 
@@ -166,4 +166,39 @@ async fn spending_that_the_store_refused_is_there_after_kill_9() {
     reply.ok();
     other.execute_batch("ROLLBACK").unwrap();
     again.store().call_in_time(reply.header("x-gateway-call-id")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_reaches_a_webhook_that_fails_twice_signed_and_health() {
+    let simulator = simulator().await;
+    let tries = std::sync::atomic::AtomicUsize::new(0);
+    let receiver = Stub::start(move |_| {
+        let tried = tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        (if tried < 2 { 500 } else { 204 }, String::new())
+    })
+    .await;
+    let launch = Launch::new()
+        .closed()
+        .env("COST_ALERT_THRESHOLD", "0.000001")
+        .env("GATEWAY_ALERTS__WEBHOOK__URL", format!("{}/hook", receiver.url()))
+        .env("GATEWAY_ALERTS__WEBHOOK__SECRET", "between-us")
+        .toml(&both_dialects(&simulator.base_url()));
+    let key = capped(&launch, "1").await;
+    let gateway = launch.serve().await;
+    assert_eq!(call(gateway.address, key.clone()).await.expect("an answer").0, 200);
+    let seen =
+        until("three posts", async || Some(receiver.seen()).filter(|seen| seen.len() >= 3)).await;
+    assert_eq!(seen[0].body, seen[2].body, "the same message until it is taken");
+    let message: serde_json::Value = serde_json::from_slice(&seen[0].body).unwrap();
+    let header = |name: &str| seen[0].headers.get(name).unwrap().to_str().unwrap().to_owned();
+    assert_eq!(message["id"], header("x-gateway-event-id"));
+    let signed = [header("x-gateway-timestamp").as_bytes(), b".", &seen[0].body].concat();
+    let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"between-us");
+    let signature = ring::hmac::sign(&secret, &signed);
+    let hexadecimal: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(header("x-gateway-signature"), format!("v1={hexadecimal}"));
+    assert_eq!(message["type"], "total.threshold");
+    let headers = [("x-api-key", key.as_str())];
+    let health = http::send(gateway.address, "GET", "/health", &headers, Bytes::new()).await;
+    assert!(health.text().contains("COST_ALERT_THRESHOLD"), "{}", health.text());
 }

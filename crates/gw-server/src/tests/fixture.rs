@@ -389,6 +389,7 @@ pub(super) fn governed(
     let app = App {
         engine: Arc::clone(&engine),
         authenticator,
+        alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
         options,
         version: "0.0.0-test".to_owned(),
