@@ -11,6 +11,7 @@ mod discovery;
 mod local;
 mod logging;
 mod money;
+mod oidc;
 mod providers;
 mod setup;
 

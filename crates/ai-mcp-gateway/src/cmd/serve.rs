@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::assemble::{self, Gateway};
 use crate::cli::ServeArgs;
+use crate::oidc::Callers;
 use crate::output::Output;
 use crate::setup::Setup;
 use crate::{alerts, discovery, logging, money};
@@ -47,12 +48,19 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
+    let callers = Arc::new(Callers::new(
+        &settings.server.oidc,
+        Arc::clone(&gateway.governance.keyring),
+        assemble::client(&settings)?,
+        Arc::clone(&gateway.engine.resources().clock),
+    )?);
+    tokio::spawn(callers.warm_up());
     let budgets = Arc::clone(&gateway.governance.budgets);
     let threshold = money::threshold(&settings);
     let app = App {
         alerts: Arc::new(move || alerts::lines(&budgets, threshold)),
         engine: Arc::clone(&gateway.engine),
-        authenticator: Arc::<gw_ledger::Keyring>::clone(&gateway.governance.keyring),
+        authenticator: callers,
         dialects: gw_dialect::all().to_vec(),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),

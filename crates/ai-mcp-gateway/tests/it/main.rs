@@ -18,5 +18,6 @@ mod durable;
 mod faults;
 mod keys;
 mod money;
+mod oidc;
 mod passthrough;
 mod system_b;
