@@ -12,6 +12,7 @@ mod logging;
 mod money;
 mod providers;
 mod setup;
+mod store;
 
 mod remote;
 mod talk;

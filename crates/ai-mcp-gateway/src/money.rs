@@ -9,11 +9,9 @@ use gw_core::Result;
 use gw_core::key::KeyRecord;
 use gw_core::seam::{Clock, Entropy};
 use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey};
-use gw_store::{Retention, Store};
 use tokio::time::MissedTickBehavior;
 
-const DAY_MS: u64 = 86_400_000;
-const MEGABYTE: u64 = 1_000_000;
+use crate::store::Store;
 
 /// How often the store is asked whether another program changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,8 +35,8 @@ impl Governance {
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Self> {
         let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
-        let keyring = Keyring::load(Arc::new(store.clone()), own_clock, own_entropy).await?;
-        let mut budgets = EmbeddedBudgets::load(store, Arc::clone(clock)).await?;
+        let keyring = Keyring::load(Arc::clone(&store.keys), own_clock, own_entropy).await?;
+        let mut budgets = EmbeddedBudgets::load(&*store.budgets, Arc::clone(clock)).await?;
         budgets = budgets.with_alerts(budget_alert);
         if settings.cost.enable_cost_tracking {
             budgets = budgets.with_total_alert(settings.cost.alert_threshold_usd, total_alert);
@@ -66,12 +64,15 @@ impl Governance {
         // Nothing is taken for seen: what changed between loading and now is read again.
         let mut seen = None;
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = store.news(seen) => {}
+            }
             let expired = self.budgets.expire();
             if expired > 0 {
                 tracing::warn!(expired, "reservations outlived their lease and were given back");
             }
-            let Ok(edition) = store.foreign_changes().await else { continue };
+            let Ok(edition) = store.edition().await else { continue };
             if seen == Some(edition) {
                 continue;
             }
@@ -86,16 +87,7 @@ impl Governance {
 
     async fn reload(&self, store: &Store) -> Result<()> {
         self.keyring.reload().await?;
-        self.budgets.reload(store).await
-    }
-}
-
-/// How long calls are kept one by one.
-pub(crate) fn retention(settings: &Settings) -> Retention {
-    let store = &settings.store;
-    Retention {
-        calls_kept_ms: store.calls_kept_days.map(|days| u64::from(days).saturating_mul(DAY_MS)),
-        calls_bytes_max: store.calls_megabytes_max.map(|max| max.saturating_mul(MEGABYTE)),
+        self.budgets.reload(&*store.budgets).await
     }
 }
 

@@ -21,6 +21,9 @@ const ENDING: &str = "journal";
 /// Longest line that is read, in bytes.
 const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// A record of usual size, in bytes.
+const USUAL_BYTES: u64 = 4 * 1024;
+
 /// The form of the lines.
 const VERSION: u32 = 1;
 
@@ -96,6 +99,11 @@ impl Journal {
         self.waiting
     }
 
+    /// False where a record of usual size may be refused.
+    pub(crate) fn has_room(&self) -> bool {
+        self.end.saturating_add(USUAL_BYTES) <= self.bytes_max
+    }
+
     /// Adds writes, all or none; they survive what the options say once this has returned.
     ///
     /// # Errors
@@ -114,7 +122,7 @@ impl Journal {
                 self.bytes_max
             );
             return Err(Error::new(Kind::StoreUnavailable, message)
-                .with_hint("bring the database back, or raise store.journal_bytes_max"));
+                .with_hint("bring the database back, or raise store.journal_megabytes_max"));
         }
         self.try_append(lines.as_bytes()).map_err(|error| self.refused(&error))?;
         self.end += bytes;

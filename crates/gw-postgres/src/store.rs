@@ -209,6 +209,17 @@ impl StoreHealth for PostgresStore {
         Ok(())
     }
 
+    async fn ready(&self) -> Result<()> {
+        match self.inner.backlog.journal.lock().has_room() {
+            true => Ok(()),
+            false => Err(Error::new(
+                Kind::StoreUnavailable,
+                format!("PostgreSQL {} is away and the journal is full", self.place()),
+            )
+            .with_hint("bring the database back, or raise store.journal_megabytes_max")),
+        }
+    }
+
     async fn flush(&self) -> Result<()> {
         self.inner.queue.flush().await?;
         self.caught_up(FLUSH_WAIT).await;

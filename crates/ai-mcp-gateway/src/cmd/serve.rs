@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use gw_config::section::server::Server;
 use gw_config::{Purpose, Settings};
 use gw_core::Layer;
-use gw_core::seam::StoreHealth;
 use gw_ledger::NewKey;
 use gw_server::{
     App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
@@ -19,6 +18,7 @@ use crate::assemble::{self, Gateway};
 use crate::cli::ServeArgs;
 use crate::output::Output;
 use crate::setup::Setup;
+use crate::store::Use;
 use crate::{discovery, logging};
 
 /// Runs the command.
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be collected")?;
-    let gateway = assemble::gateway(&loaded).await?;
+    let gateway = assemble::gateway(&loaded, Use::Replica).await?;
     let stopped = signals()?;
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),
         is_demo: gateway.is_demo,
-        store_name: "sqlite".to_owned(),
+        store_name: gateway.store.name.to_owned(),
         metrics,
         lifecycle: lifecycle.clone(),
     };
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
         output.warning("some calls did not end within server.shutdown_grace_ms");
     }
-    gateway.store.flush().await?;
+    gateway.store.health.flush().await?;
     served.context("serving failed")
 }
 
@@ -183,12 +183,7 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
         };
         output.note(&format!("  {layer}  {state}"));
     }
-    let store = settings
-        .store
-        .path
-        .as_ref()
-        .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
-    output.note(&format!("  store  {store}"));
+    output.note(&format!("  store  {}", gateway.store.place));
 }
 
 /// The only time the first key's secret is seen. It goes to the terminal and to no log.

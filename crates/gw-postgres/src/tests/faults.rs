@@ -51,6 +51,7 @@ async fn ten_minutes_without_postgres_lose_no_usage() {
     ];
     assert!(closed.iter().all(|kind| *kind == Kind::StoreUnavailable), "{closed:?}");
     assert!(store.journaled() >= CALLS);
+    store.ready().await.expect("calls can still be kept");
 
     bed.database.server.resume_after_stop();
     recovered(&store).await;
@@ -131,6 +132,7 @@ async fn a_full_journal_refuses_and_says_why() {
     assert!(kept > 0);
     assert_eq!(error.kind(), Kind::StoreUnavailable);
     assert!(error.message().contains("full"), "{error}");
+    assert!(store.ready().await.is_err());
     bed.database.server.resume_after_stop();
     recovered(&store).await;
     check_sums(&store, kept).await;
