@@ -18,4 +18,5 @@ mod durable;
 mod faults;
 mod keys;
 mod passthrough;
+mod postgres;
 mod system_b;
