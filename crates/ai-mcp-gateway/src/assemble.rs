@@ -22,6 +22,7 @@ use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
 use secrecy::ExposeSecret;
 
+use crate::alerts::{self, Messenger};
 use crate::money::Governance;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -33,6 +34,8 @@ pub(crate) struct Gateway {
     pub(crate) store: Store,
     /// Who may call and what it may cost.
     pub(crate) governance: Governance,
+    /// Posts alerts, where a webhook is configured.
+    pub(crate) messenger: Option<Messenger>,
     /// True where simulated models answer because nothing else is there.
     pub(crate) is_demo: bool,
 }
@@ -47,9 +50,10 @@ pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = client(settings)?;
+    let (alarm, messenger) = alerts::alarm(&settings.alerts.webhook, &client, &clock, &entropy);
     let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = store::open(settings, &clock, &*entropy, purpose).await?;
-    let governance = Governance::load(settings, &store, &clock, &entropy).await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, alarm).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
     let resources = Resources {
@@ -60,7 +64,8 @@ pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
         conversations: Arc::clone(&store.conversations),
         store: Arc::clone(&store.health),
     };
-    Ok(Gateway { engine: Engine::new(resources, snapshot), store, governance, is_demo })
+    let engine = Engine::new(resources, snapshot);
+    Ok(Gateway { engine, store, governance, messenger, is_demo })
 }
 
 /// The outgoing client.
@@ -351,7 +356,13 @@ fn engine(settings: &Settings) -> EngineOptions {
         breaker_open_ms: routing.breaker.open_ms,
         recent_messages: settings.context.recent_messages,
         classify_by_model: routing.classify == Classify::Model,
-        allow_unpriced: settings.cost.unpriced == Unpriced::Allow,
+        unpriced: match settings.cost.unpriced {
+            Unpriced::Allow => gw_ledger::Unpriced::Allow,
+            Unpriced::Estimate => {
+                gw_ledger::Unpriced::Ceiling(settings.cost.unpriced_usd_per_million.0)
+            }
+            Unpriced::Deny => gw_ledger::Unpriced::Deny,
+        },
         defaults: RequestDefaults {
             model: settings.defaults.model.clone(),
             temperature: settings.defaults.temperature,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gw_config::Settings;
-use gw_core::Result;
 use gw_core::key::KeyRecord;
 use gw_core::seam::{Clock, Entropy};
-use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey};
+use gw_core::{Money, Result};
+use gw_ledger::{EmbeddedBudgets, Keyring, NewKey};
 use tokio::time::MissedTickBehavior;
 
+use crate::alerts::Alarm;
 use crate::store::Store;
 
 /// How often the store is asked whether another program changed it.
@@ -33,14 +34,15 @@ impl Governance {
         store: &Store,
         clock: &Arc<dyn Clock>,
         entropy: &Arc<dyn Entropy>,
+        alarm: Alarm,
     ) -> Result<Self> {
         let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
         let keyring = Keyring::load(Arc::clone(&store.keys), own_clock, own_entropy).await?;
         let mut budgets = EmbeddedBudgets::load(&*store.budgets, Arc::clone(clock)).await?;
-        budgets = budgets.with_alerts(budget_alert);
-        if settings.cost.enable_cost_tracking {
-            budgets = budgets.with_total_alert(settings.cost.alert_threshold_usd, total_alert);
-        }
+        let of_budgets = alarm.clone();
+        budgets = budgets.with_alerts(move |alert| of_budgets.budget(&alert));
+        let threshold = threshold(settings);
+        budgets = budgets.with_total_alert(threshold, move |alert| alarm.total(&alert));
         Ok(Self { keyring: Arc::new(keyring), budgets: Arc::new(budgets) })
     }
 
@@ -91,22 +93,7 @@ impl Governance {
     }
 }
 
-fn total_alert(alert: Alert) {
-    tracing::warn!(
-        spent = %alert.spent,
-        threshold = %alert.threshold,
-        "spending since the start passed COST_ALERT_THRESHOLD"
-    );
-}
-
-fn budget_alert(alert: BudgetAlert) {
-    let BudgetAlert { percent, status } = alert;
-    tracing::warn!(
-        budget = %status.budget.id,
-        scope = %status.budget.scope,
-        percent,
-        spent = %status.spent,
-        cap = %status.budget.cap,
-        "a budget reached its threshold"
-    );
+/// `COST_ALERT_THRESHOLD`, where costs are counted; nothing for no alert.
+pub(crate) fn threshold(settings: &Settings) -> Money {
+    if settings.cost.enable_cost_tracking { settings.cost.alert_threshold_usd } else { Money::ZERO }
 }

@@ -10,7 +10,7 @@ use gw_core::seam::{
     UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
-use gw_store::StoreOptions;
+use gw_store::{Backlog, StoreOptions};
 
 const DAY_MS: u64 = 86_400_000;
 const MEGABYTE: u64 = 1_000_000;
@@ -28,6 +28,8 @@ pub(crate) enum Use {
 #[derive(Clone)]
 pub(crate) struct Store {
     pub(crate) calls: Arc<dyn CallLog>,
+    /// Records that SQLite does not take now; PostgreSQL has its journal.
+    pub(crate) backlog: Option<Arc<Backlog>>,
     pub(crate) conversations: Arc<dyn Conversations>,
     pub(crate) health: Arc<dyn StoreHealth>,
     pub(crate) keys: Arc<dyn Keys>,
@@ -65,20 +67,24 @@ pub(crate) async fn open(
 ) -> Result<Store> {
     match &settings.store.postgres {
         Some(postgres) => open_postgres(settings, postgres, clock, entropy, purpose).await,
-        None => open_sqlite(settings, clock),
+        None => open_sqlite(settings, clock).await,
     }
 }
 
-fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Store> {
+async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Store> {
     let store = gw_store::Store::open(sqlite_options(&settings.store), Arc::clone(clock))?;
     let (calls_kept_ms, calls_bytes_max) = retention(&settings.store);
     store.set_retention(gw_store::Retention { calls_kept_ms, calls_bytes_max });
     let place = store
         .path()
         .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
+    let beside = store.path().map(Backlog::path_beside);
+    let backlog = Arc::new(Backlog::open(Arc::new(store.clone()), beside.as_deref())?);
+    // Before budgets read what was spent: what waited is a part of it.
+    backlog.hand_over().await?;
     let news = News::Sqlite(store.clone());
-    let shared = Arc::new(store);
-    Ok(behind_seams(shared, None, "sqlite", place, news))
+    let store = behind_seams(Arc::new(store), None, "sqlite", place, news);
+    Ok(Store { calls: Arc::<Backlog>::clone(&backlog), backlog: Some(backlog), ..store })
 }
 
 async fn open_postgres(
@@ -111,6 +117,7 @@ where
 {
     Store {
         calls: Arc::<S>::clone(&store),
+        backlog: None,
         conversations: Arc::<S>::clone(&store),
         health: Arc::<S>::clone(&store),
         keys: Arc::<S>::clone(&store),

@@ -202,6 +202,10 @@ impl CallLog for PostgresStore {
         self.keep(Body::Call(Box::new(row))).await
     }
 
+    fn has_room(&self) -> bool {
+        self.has_journal_room()
+    }
+
     async fn stats(&self, filter: StatsFilter) -> Result<Stats> {
         let user_id = filter.user_id.as_deref().map(stored);
         let mut conditions: Vec<String> = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gw_core::{Error, Kind, Result};
 use parking_lot::Mutex;
@@ -17,6 +18,9 @@ use crate::transaction::{self, Author, Write};
 pub(crate) struct Backlog {
     pub(crate) journal: Mutex<Journal>,
     pub(crate) is_behind: watch::Sender<bool>,
+    /// False where the journal may refuse a record; read by every call, so not behind the lock, which
+    /// is held while the disk works.
+    pub(crate) has_room: AtomicBool,
 }
 
 /// Replays this process's journal whenever there is something in it. Never ends.
@@ -50,6 +54,7 @@ async fn catch_up(database: &Database, backlog: &Backlog, author: &Author) -> Re
         let writes = chunk.writes.len() as u64;
         let mut journal = backlog.journal.lock();
         if journal.replayed(chunk.next, writes) {
+            backlog.has_room.store(true, Ordering::Relaxed);
             // Under the lock: no write can go to the journal between the two.
             backlog.is_behind.send_replace(false);
             tracing::info!("the journal is replayed; records go to PostgreSQL again");

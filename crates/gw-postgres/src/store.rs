@@ -1,6 +1,7 @@
 //! The store as the gateway holds it: opening, keeping, closing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -78,6 +79,7 @@ impl PostgresStore {
         let backlog = Arc::new(Backlog {
             journal: Mutex::new(journal),
             is_behind: watch::Sender::new(false),
+            has_room: AtomicBool::new(true),
         });
         let revision = Arc::new(Revision::new());
         let keeper = Keeper {
@@ -133,6 +135,11 @@ impl PostgresStore {
     pub async fn trim(&self) -> Result<()> {
         let retention = *self.inner.retention.lock();
         retention::trim(&self.inner.database, retention, self.inner.clock.unix_ms()).await
+    }
+
+    /// False where a record could be refused.
+    pub(crate) fn has_journal_room(&self) -> bool {
+        self.inner.backlog.has_room.load(Ordering::Relaxed)
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -210,7 +217,7 @@ impl StoreHealth for PostgresStore {
     }
 
     async fn ready(&self) -> Result<()> {
-        match self.inner.backlog.journal.lock().has_room() {
+        match self.has_journal_room() {
             true => Ok(()),
             false => Err(Error::new(
                 Kind::StoreUnavailable,

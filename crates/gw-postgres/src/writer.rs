@@ -3,6 +3,7 @@
 //! long as something stands there, everything goes there.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gw_core::{Error, Kind, Result, limits};
 use tokio::sync::{mpsc, oneshot};
@@ -156,6 +157,7 @@ impl Writer {
             let mut journal = backlog.journal.lock();
             let appended = journal.append(&writes);
             backlog.is_behind.send_replace(journal.is_behind());
+            backlog.has_room.store(journal.has_room(), Ordering::Relaxed);
             Ok(appended)
         });
         appended.await.unwrap_or_else(|error| Err(Error::internal(error.to_string())))
