@@ -14,6 +14,7 @@ mod money;
 mod oidc;
 mod providers;
 mod setup;
+mod store;
 
 mod remote;
 mod talk;

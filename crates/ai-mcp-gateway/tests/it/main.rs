@@ -20,4 +20,5 @@ mod keys;
 mod money;
 mod oidc;
 mod passthrough;
+mod postgres;
 mod system_b;
