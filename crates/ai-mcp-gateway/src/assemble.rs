@@ -321,7 +321,11 @@ fn prices(model: &Model) -> Option<ModelPrices> {
         cache_write_1h: of(TokenClass::CacheWriteLong),
         reasoning: of(TokenClass::Reasoning),
         input_audio: of(TokenClass::InputAudio),
+        cache_read_audio: of(TokenClass::CacheReadAudio),
         output_audio: of(TokenClass::OutputAudio),
+        input_image: of(TokenClass::InputImage),
+        cache_read_image: of(TokenClass::CacheReadImage),
+        output_image: of(TokenClass::OutputImage),
         web_search: model
             .web_search_usd_per_thousand
             .map(|price| Decimal(price.0.times(1).to_usd_string())),

@@ -197,6 +197,31 @@ pub(crate) enum ModelsCommand {
     },
     /// What the configuration changes of the embedded catalogue
     Diff,
+    /// What a provider's usage object costs, class by class
+    Price(PriceArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PriceArgs {
+    /// The provider: openai, anthropic, gemini, bedrock, ...
+    #[arg(long)]
+    pub(crate) provider: String,
+
+    /// The model in the provider's word
+    #[arg(long)]
+    pub(crate) model: String,
+
+    /// File with the usage object, or with a whole answer that holds one; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) usage: String,
+
+    /// Prices as they were then (2026-11-21 or 2026-11-21T18:30:00Z) [default: now]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) at: Option<String>,
+
+    /// Service tier that served the call, in place of what the usage says: batch, flex, priority
+    #[arg(long, value_name = "TIER")]
+    pub(crate) service_tier: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
