@@ -155,6 +155,7 @@ impl Call {
             first_token_ms: receipt.first_token_ms,
             cached: false,
             demo: self.route.is_demo,
+            savings: settle::savings(self),
             metadata: context.metadata.clone(),
         }
     }

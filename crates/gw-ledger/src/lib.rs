@@ -4,6 +4,7 @@
 
 pub mod cost;
 pub mod itemised;
+pub mod savings;
 pub mod unpriced;
 
 pub mod account;
