@@ -82,6 +82,14 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
     })
 }
 
+/// The store alone, for commands that only read it.
+///
+/// # Errors
+/// [`Kind::StoreUnavailable`].
+pub(crate) fn store(settings: &Settings) -> Result<Store> {
+    Store::open(store_options(settings), Arc::new(SystemClock::new()))
+}
+
 fn store_options(settings: &Settings) -> StoreOptions {
     let store = &settings.store;
     StoreOptions {

@@ -6,3 +6,4 @@ pub(crate) mod doctor;
 pub(crate) mod models;
 pub(crate) mod price;
 pub(crate) mod serve;
+pub(crate) mod usage;

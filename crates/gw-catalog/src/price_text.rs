@@ -130,6 +130,11 @@ pub fn instant_to_ms(text: &str) -> Option<i64> {
     Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
 
+/// An instant in milliseconds since 1970 as RFC 3339 writes it; `None` beyond the year 9999.
+pub fn ms_to_instant(ms: i64) -> Option<String> {
+    Timestamp::from_millisecond(ms).ok().map(|instant| instant.to_string())
+}
+
 /// Dollars per million units of a rate, as an exact decimal.
 pub fn usd_per_million(rate: Rate) -> String {
     decimal(rate, 6)
@@ -162,7 +167,8 @@ fn decimal(rate: Rate, scale: usize) -> String {
     text
 }
 
-fn ms_to_day(ms: i64) -> String {
+/// The day (UTC) of an instant in milliseconds since 1970, such as `2026-03-13`.
+pub fn ms_to_day(ms: i64) -> String {
     let instant = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     Zoned::new(instant, TimeZone::UTC).date().to_string()
 }

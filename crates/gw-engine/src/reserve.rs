@@ -22,7 +22,8 @@ pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Ar
     planned.plan.candidates.retain(|candidate| {
         let offering = &candidate.offering;
         let output = output_tokens(call, offering);
-        let price = gw_ledger::worst_case(
+        let price = gw_ledger::worst_case_in(
+            call.inbound.request.service_tier.as_deref(),
             offering,
             call.features.input_tokens,
             output,

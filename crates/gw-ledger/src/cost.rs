@@ -77,6 +77,18 @@ pub fn worst_case(
     max_output: u64,
     at_ms: i64,
 ) -> Option<Money> {
+    worst_case_in(None, offering, input_tokens_upper, max_output, at_ms)
+}
+
+/// As [`worst_case`], for a call that asks for a service tier. Whether it gets it shows in the answer
+/// only: the dearer of that tier and the standard one counts.
+pub fn worst_case_in(
+    service_tier: Option<&str>,
+    offering: &Offering,
+    input_tokens_upper: u64,
+    max_output: u64,
+    at_ms: i64,
+) -> Option<Money> {
     if offering.is_free {
         return Some(Money::ZERO);
     }
@@ -86,7 +98,11 @@ pub fn worst_case(
         .filter(|price| price.daily.is_some() || price.is_in_force(at_ms))
         .map(|price| &price.table)
         .chain(offering.price_at(at_ms))
-        .map(|table| worst_of_table(table, input_tokens_upper, max_output))
+        .map(|table| {
+            let asked = table.in_service(service_tier)?;
+            let asked = worst_of_table(&asked, input_tokens_upper, max_output)?;
+            Some(asked.max(worst_of_table(table, input_tokens_upper, max_output)?))
+        })
         .collect::<Option<Vec<Money>>>()?
         .into_iter()
         .max()

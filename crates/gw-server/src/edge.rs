@@ -79,9 +79,10 @@ async fn matched(
         return Err(Refusal::wrong_method(request.method().as_str(), route.allow));
     }
     let caller = server.keys.caller(request.headers(), route.scope).await?;
-    if route.scope == Scope::Caller && caller.principal.key_id.is_none() {
+    if route.scope != Scope::Public && caller.principal.key_id.is_none() {
         origin::check_page(options, request.headers())?;
     }
+    caller.check(route.scope)?;
     request.extensions_mut().insert(caller);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => Ok(response),

@@ -13,3 +13,4 @@ mod live;
 mod models;
 mod probes;
 mod streams;
+mod usage;

@@ -19,3 +19,4 @@ mod faults;
 mod keys;
 mod passthrough;
 mod system_b;
+mod usage;

@@ -5,7 +5,7 @@ use gw_core::money::CostSource;
 use gw_core::{Cost, Money, Usage, UsageReport};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-use super::{cost, price, worst_case};
+use super::{cost, price, worst_case, worst_case_in};
 
 fn offering(prices: &str) -> Offering {
     let mut offering = Data::embedded().unlisted(&"p".into(), "p", "m");
@@ -225,4 +225,14 @@ fn a_service_tier_costs_its_share_of_tokens_and_not_of_pieces() {
     assert_eq!(in_tier(Some("priority")).amount(), usd("5.0175"));
     let Cost::Unpriced { reason } = in_tier(Some("scale")) else { panic!("nobody knows") };
     assert_eq!(reason, "no price is known for p/m in service tier `scale`");
+}
+
+#[test]
+fn a_dearer_tier_is_held_at_its_price_and_a_cheaper_one_at_the_standard_price() {
+    let offering = offering("in=3 out=15 req=0.005 @flex=1/2 @priority=2");
+    let worst = |tier| worst_case_in(tier, &offering, 1_000_000, 1_000_000, 0);
+    assert_eq!(worst(None), usd("18.005"));
+    assert_eq!((worst(Some("auto")), worst(Some("flex"))), (usd("18.005"), usd("18.005")));
+    assert_eq!(worst(Some("priority")), usd("36.005"));
+    assert_eq!(worst(Some("scale")), None);
 }
