@@ -116,7 +116,7 @@ fn one(whole: &Map<String, Value>, others: &[String]) -> Option<Stated> {
             !usage.is_empty() && (*key != "meta" || usage.contains_key("billed_units"))
         })
     };
-    if !USAGE.iter().any(|key| states(&key)) {
+    if !USAGE.iter().any(states) {
         return None;
     }
     let named = ["model", "modelVersion"].iter().find_map(|key| whole.get(*key)?.as_str());
@@ -135,10 +135,12 @@ fn streamed(body: &str, others: &[String]) -> Option<Stated> {
         let around = inner.iter().find_map(|key| event.get(*key)?.as_object());
         for object in [around, Some(&event)].into_iter().flatten() {
             for key in ["model", "modelVersion", "service_tier", "tool_usage"] {
-                if let Some(value) = object.get(key).filter(|value| !value.is_null()) {
-                    if value != "" && !(key.starts_with("model") && sum.contains_key(key)) {
-                        sum.insert(key.to_owned(), value.clone());
-                    }
+                let is_known = key.starts_with("model") && sum.contains_key(key);
+                if let Some(value) = object.get(key).filter(|value| !value.is_null())
+                    && value != ""
+                    && !is_known
+                {
+                    sum.insert(key.to_owned(), value.clone());
                 }
             }
             for key in USAGE {

@@ -99,7 +99,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Models(ModelsCommand),
     /// What was used and what it cost, and what routing and caching saved
-    Usage(UsageArgs),
+    Usage(Box<UsageArgs>),
     /// Check keys, reachability, store and port, and say what to do
     Doctor,
     /// The configuration

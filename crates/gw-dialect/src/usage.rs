@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use crate::json::natural;
 use crate::{anthropic, gemini, ollama, openai_chat, openai_responses};
 
+type Object = Map<String, Value>;
+
 /// A way to state consumption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsageFormat {
@@ -75,10 +77,7 @@ pub fn decode(value: &Value) -> Result<(UsageFormat, UsageReport)> {
 }
 
 /// The usage object, and the object beside whose members it stands.
-fn find(
-    object: &Map<String, Value>,
-    depth: usize,
-) -> Option<(&Map<String, Value>, &Map<String, Value>)> {
+fn find(object: &Map<String, Value>, depth: usize) -> Option<(&Object, &Object)> {
     if format_of(object).is_some() || object.contains_key("prompt_token_count") {
         return Some((object, object));
     }

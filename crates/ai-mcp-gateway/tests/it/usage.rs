@@ -45,8 +45,9 @@ async fn any_providers_usage_is_priced_to_the_pico_dollar() {
             "bedrock",
             "us.anthropic.claude-haiku-4-5-20251001-v1:0",
             &bedrock,
-            100_000_000,
-            50_000_000,
+            // A tenth more than elsewhere: that is what the region's prefix costs.
+            110_000_000,
+            55_000_000,
             165_000_000,
         ),
         ("openai", "gpt-4o-mini", &openai, 150_000_000, 600_000_000, 750_000_000),
