@@ -9,7 +9,6 @@ pub mod savings;
 pub mod unpriced;
 
 pub mod account;
-pub mod memory;
 
 pub mod book;
 pub mod define;
@@ -29,10 +28,9 @@ pub use account::{Account, Totals};
 pub use book::{Ask, Book, BudgetAlert};
 pub use cost::{cost, price, worst_case, worst_case_in};
 pub use display::format_cost;
-pub use embedded::EmbeddedBudgets;
+pub use embedded::{Alert, EmbeddedBudgets};
 pub use hierarchy::Tree;
 pub use itemised::{Itemised, price_usage};
 pub use keyring::{Keyring, NewKey};
-pub use memory::{Alert, MemoryBudgets};
 pub use refusal::Refusal;
 pub use unpriced::Unpriced;

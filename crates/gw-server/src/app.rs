@@ -27,6 +27,8 @@ pub struct App {
     pub authenticator: Arc<dyn Authenticator>,
     /// Sums over calls, for usage reports.
     pub reports: Arc<dyn UsageReports>,
+    /// What needs a look about money now, in words.
+    pub alerts: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Every wire format that clients may speak.
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// The edge's own options.

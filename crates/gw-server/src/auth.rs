@@ -54,7 +54,9 @@ impl Caller {
     /// # Errors
     /// [`Kind::Forbidden`].
     pub(crate) fn check(&self, scope: Scope) -> Result<(), Error> {
-        if scope == Scope::Admin && self.principal.key_id.is_some() && !self.principal.is_admin {
+        let principal = &self.principal;
+        let is_known = principal.key_id.is_some() || !principal.policies.is_empty();
+        if scope == Scope::Admin && is_known && !principal.is_admin {
             return Err(Error::new(Kind::Forbidden, "this is for administrators")
                 .with_hint("use an admin key"));
         }

@@ -17,6 +17,7 @@ mod compat;
 mod durable;
 mod faults;
 mod keys;
+mod money;
 mod passthrough;
 mod system_b;
 mod usage;
