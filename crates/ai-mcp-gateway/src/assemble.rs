@@ -85,6 +85,15 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
     })
 }
 
+/// The store alone, for commands that only read it.
+///
+/// # Errors
+/// [`Kind::StoreUnavailable`].
+pub(crate) async fn store(settings: &Settings) -> Result<Store> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    store::open(settings, &clock, &SystemEntropy, Use::Command).await
+}
+
 /// Everything that configuration decides for a call.
 ///
 /// # Errors
@@ -303,7 +312,11 @@ fn prices(model: &Model) -> Option<ModelPrices> {
         cache_write_1h: of(TokenClass::CacheWriteLong),
         reasoning: of(TokenClass::Reasoning),
         input_audio: of(TokenClass::InputAudio),
+        cache_read_audio: of(TokenClass::CacheReadAudio),
         output_audio: of(TokenClass::OutputAudio),
+        input_image: of(TokenClass::InputImage),
+        cache_read_image: of(TokenClass::CacheReadImage),
+        output_image: of(TokenClass::OutputImage),
         web_search: model
             .web_search_usd_per_thousand
             .map(|price| Decimal(price.0.times(1).to_usd_string())),

@@ -4,4 +4,6 @@ pub(crate) mod chat;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod models;
+pub(crate) mod price;
 pub(crate) mod serve;
+pub(crate) mod usage;

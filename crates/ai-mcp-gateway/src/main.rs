@@ -65,6 +65,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             result
         }
         Command::Models(command) => cmd::models::run(&command, setup, output),
+        Command::Usage(args) => cmd::usage::run(&args, setup, output).await,
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),
         Command::Completions { shell } => {

@@ -89,20 +89,28 @@ impl Setup {
         }
     }
 
+    /// The running gateway that is named by flag, environment or configuration.
+    ///
+    /// # Errors
+    /// Those of [`Setup::load`], and of a proxy that cannot be used.
+    pub(crate) fn remote(&self) -> Result<Option<Remote>> {
+        let loaded = self.load(Purpose::Other, &[])?;
+        let named = &loaded.settings.client;
+        let endpoint = self.endpoint.clone().or_else(|| named.endpoint.clone());
+        let Some(endpoint) = endpoint else { return Ok(None) };
+        let key = self.api_key.clone();
+        let key = key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
+        let client = assemble::client(&loaded.settings)?;
+        Ok(Some(Remote::new(client, &endpoint, key)))
+    }
+
     /// Whom a command asks: the running gateway that is named, else an engine in this process.
     ///
     /// # Errors
     /// Those of loading and assembling.
     pub(crate) async fn talk(&self) -> Result<Talk> {
-        let loaded = self.load(Purpose::Other, &[])?;
-        let named = &loaded.settings.client;
-        let endpoint = self.endpoint.clone().or_else(|| named.endpoint.clone());
-        if let Some(endpoint) = endpoint {
-            let key = self.api_key.clone();
-            let key =
-                key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
-            let client = assemble::client(&loaded.settings)?;
-            return Ok(Talk::Remote(Box::new(Remote::new(client, &endpoint, key))));
+        if let Some(remote) = self.remote()? {
+            return Ok(Talk::Remote(Box::new(remote)));
         }
         let loaded = self.load_to_answer(Purpose::Other, &[]).await?;
         let gateway = assemble::gateway(&loaded, Use::Command).await?;

@@ -8,6 +8,7 @@ pub mod limits;
 
 pub mod money;
 pub mod usage;
+pub mod usage_report;
 
 pub mod layer;
 pub mod task;

@@ -4,6 +4,8 @@
 
 pub mod cost;
 pub mod itemised;
+pub mod reconcile;
+pub mod savings;
 pub mod unpriced;
 
 pub mod account;
@@ -24,7 +26,7 @@ pub mod display;
 
 pub use account::{Account, Totals};
 pub use book::{Ask, Book, BudgetAlert};
-pub use cost::{cost, price, worst_case};
+pub use cost::{cost, price, worst_case, worst_case_in};
 pub use display::format_cost;
 pub use embedded::{Alert, EmbeddedBudgets};
 pub use hierarchy::Tree;

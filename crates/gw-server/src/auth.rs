@@ -22,6 +22,8 @@ pub(crate) enum Scope {
     Public,
     /// Someone with a key, or anyone where anonymous callers are served.
     Caller,
+    /// An administrator's key, or anyone where anonymous callers are served.
+    Admin,
 }
 
 /// Who called, as the edge found; in the request's extensions for every matched route.
@@ -44,6 +46,22 @@ struct Known {
     hash: Hash,
     id: String,
     is_admin: bool,
+}
+
+impl Caller {
+    /// Refuses a key that may not use a route.
+    ///
+    /// # Errors
+    /// [`Kind::Forbidden`].
+    pub(crate) fn check(&self, scope: Scope) -> Result<(), Error> {
+        let principal = &self.principal;
+        let is_known = principal.key_id.is_some() || !principal.policies.is_empty();
+        if scope == Scope::Admin && is_known && !principal.is_admin {
+            return Err(Error::new(Kind::Forbidden, "this is for administrators")
+                .with_hint("use an admin key"));
+        }
+        Ok(())
+    }
 }
 
 impl Keys {
@@ -91,16 +109,18 @@ impl Keys {
         }
         match (scope, refused) {
             (Scope::Public, Some(_)) => Ok(Caller::default()),
-            (Scope::Caller, Some(error)) => Err(error),
+            (Scope::Caller | Scope::Admin, Some(error)) => Err(error),
             (_, None) if self.allows_anonymous => {
                 Ok(Caller { principal: Principal::default(), is_trusted: true })
             }
             (Scope::Public, None) => Ok(Caller::default()),
-            (Scope::Caller, None) => Err(Error::new(Kind::Unauthenticated, "a key is needed")
-                .with_hint(
+            (Scope::Caller | Scope::Admin, None) => {
+                let error = Error::new(Kind::Unauthenticated, "a key is needed");
+                Err(error.with_hint(
                     "send it as `Authorization: Bearer <key>` or `x-api-key: <key>`; \
                      `serve --open` serves callers without one",
-                )),
+                ))
+            }
         }
     }
 

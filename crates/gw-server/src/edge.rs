@@ -85,11 +85,12 @@ async fn matched(
         return Err(Refusal::wrong_method(request.method().as_str(), route.allow));
     }
     let mut caller = server.keys.caller(request.headers(), route.scope).await?;
-    if route.scope == Scope::Caller {
+    if route.scope != Scope::Public {
         admit(options, route, &request, &caller.principal)?;
         accounts::add_named(&mut caller.principal, request.headers())?;
         *known = Some(caller.principal.clone());
     }
+    caller.check(route.scope)?;
     request.extensions_mut().insert(caller);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => Ok(response),

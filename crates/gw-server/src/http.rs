@@ -17,6 +17,7 @@ mod readyz;
 mod route;
 mod server_stats;
 mod stats;
+mod usage;
 
 mod converse;
 mod listing;
@@ -78,6 +79,9 @@ pub(crate) fn routes() -> Vec<Route> {
         stats::door(),
         conversation_stats::door(),
         server_stats::door(),
+        usage::door(),
+        usage::own_door(),
+        usage::call_door(),
         health::door(),
         livez::door(),
         readyz::door(),

@@ -266,8 +266,8 @@ pub(crate) fn document(app: &App, routes: &[Route]) -> Bytes {
 fn security(app: &App, scope: Scope) -> Value {
     match scope {
         Scope::Public => json!([]),
-        Scope::Caller if app.options.allow_anonymous => json!([{}, {"bearer": []}, {"apiKey": []}]),
-        Scope::Caller => json!([{"bearer": []}, {"apiKey": []}]),
+        _ if app.options.allow_anonymous => json!([{}, {"bearer": []}, {"apiKey": []}]),
+        Scope::Caller | Scope::Admin => json!([{"bearer": []}, {"apiKey": []}]),
     }
 }
 

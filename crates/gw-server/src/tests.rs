@@ -14,3 +14,4 @@ mod live;
 mod models;
 mod probes;
 mod streams;
+mod usage;

@@ -22,3 +22,4 @@ mod oidc;
 mod passthrough;
 mod postgres;
 mod system_b;
+mod usage;

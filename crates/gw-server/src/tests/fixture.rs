@@ -13,14 +13,14 @@ use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTab
 use gw_core::principal::Principal;
 use gw_core::record::{
     CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StatsRow, StoredMessage,
-    StoredSummary, TodoItem,
+    StoredSummary, TodoItem, UsageGroup, UsageQuery,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream,
+    IncomingResponse, OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream, UsageReports,
 };
-use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
+use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
@@ -329,6 +329,33 @@ impl Conversations for Memory {
     }
 }
 
+/// Sums of one key's calls or of all, in groups by model.
+#[async_trait]
+impl UsageReports for Memory {
+    async fn usage(&self, query: UsageQuery) -> gw_core::Result<Vec<UsageGroup>> {
+        self.up()?;
+        let mut groups: Vec<UsageGroup> = Vec::new();
+        for call in self.calls.lock().iter() {
+            let key_id = call.key_id.as_deref().unwrap_or_default();
+            if query.key_id.as_deref().is_some_and(|wanted| wanted != key_id) {
+                continue;
+            }
+            let key: Vec<String> = query.by.iter().map(|_| call.model_id.clone()).collect();
+            let at = groups.iter().position(|group| group.key == key).unwrap_or_else(|| {
+                groups.push(UsageGroup { key, ..UsageGroup::default() });
+                groups.len() - 1
+            });
+            groups[at].calls += 1;
+            groups[at].cost += call.cost.amount_or_zero();
+        }
+        Ok(groups)
+    }
+
+    async fn call(&self, id: CallId) -> gw_core::Result<Option<CallRecord>> {
+        Ok(self.calls.lock().iter().find(|call| call.id == id).cloned())
+    }
+}
+
 #[async_trait]
 impl StoreHealth for Memory {
     async fn check(&self) -> gw_core::Result<()> {
@@ -389,6 +416,7 @@ pub(super) fn governed(
     let app = App {
         engine: Arc::clone(&engine),
         authenticator,
+        reports: Arc::<Memory>::clone(&store),
         alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
         options,

@@ -27,6 +27,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "money",
         sql: include_str!("../../migrations/sqlite/0002_money.sql"),
     },
+    Migration {
+        version: 3,
+        name: "savings",
+        sql: include_str!("../../migrations/sqlite/0003_savings.sql"),
+    },
 ];
 
 /// Applies what is missing.
