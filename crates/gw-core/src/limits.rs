@@ -94,3 +94,15 @@ pub const UNKNOWN_KEYS_MAX: usize = 4_096;
 
 /// How long a reservation lives at most unless it is settled or dropped, in milliseconds.
 pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;
+
+/// Keys, accounts, budgets and limits that are defined, of each at most.
+pub const DEFINITIONS_MAX: usize = 100_000;
+
+/// Models, layers, endpoints, tools or tags that one key or account lists, of each at most.
+pub const POLICY_ENTRIES_MAX: usize = 256;
+
+/// Entries of a list that one answer of the admin doors holds.
+pub const ADMIN_PAGE_MAX: usize = 1_000;
+
+/// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
+pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;

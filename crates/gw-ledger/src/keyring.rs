@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use gw_core::key::{KeyHash, KeyRecord, KeySecret, ScopeNode};
+use gw_core::key::{KeyHash, KeyRecord, KeySecret, NewKey, ScopeNode};
 use gw_core::principal::Principal;
 use gw_core::seam::{Authenticator, Clock, Entropy, Keys};
 use gw_core::{Error, Kind, Result, Scope, limits};
@@ -42,21 +42,6 @@ struct Entry {
     record: KeyRecord,
     principal: Arc<Principal>,
     touched_ms: AtomicI64,
-}
-
-/// A key just made or rotated: the only time its secret is seen.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NewKey {
-    /// What is kept of it.
-    pub record: KeyRecord,
-    /// The secret.
-    pub key: String,
-}
-
-impl std::fmt::Debug for NewKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewKey").field("record", &self.record).finish_non_exhaustive()
-    }
 }
 
 impl Keyring {
@@ -109,6 +94,11 @@ impl Keyring {
         self.known.read().keys.is_empty()
     }
 
+    /// How many keys there are, revoked and expired ones included.
+    pub fn len(&self) -> usize {
+        self.known.read().keys.len()
+    }
+
     /// All keys, oldest first.
     pub fn list(&self) -> Vec<KeyRecord> {
         let known = self.known.read();
@@ -116,6 +106,11 @@ impl Keyring {
             known.keys.values().map(|entry| entry.record.clone()).collect();
         all.sort_by(|a, b| (a.created_at_ms, &a.id).cmp(&(b.created_at_ms, &b.id)));
         all
+    }
+
+    /// One key by its public id, as far as it is known here.
+    pub fn find(&self, id: &str) -> Option<KeyRecord> {
+        self.known.read().keys.get(id).map(|entry| entry.record.clone())
     }
 
     /// The organisations, teams, users and projects as they are known now.
@@ -126,7 +121,8 @@ impl Keyring {
     /// Makes a key. An empty id is made up; accounts above those it names are filled in.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`] where it would have more than what is above it, or the id is taken;
+    /// [`Kind::Conflict`] where it would have more than what is above it; [`Kind::InvalidRequest`] where
+    /// the id is taken;
     /// [`Kind::StoreUnavailable`].
     pub async fn create(&self, mut record: KeyRecord) -> Result<NewKey> {
         let now_ms = self.clock.unix_ms();
