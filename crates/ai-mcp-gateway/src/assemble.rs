@@ -17,13 +17,14 @@ use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
-use gw_ledger::EmbeddedBudgets;
+use gw_ledger::{EmbeddedBudgets, Office};
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
 use gw_store::{Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
 
+use crate::desk::Here;
 use crate::money::{self, Governance};
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -36,6 +37,14 @@ pub(crate) struct Gateway {
     pub(crate) governance: Governance,
     /// True where simulated models answer because nothing else is there.
     pub(crate) is_demo: bool,
+}
+
+impl Gateway {
+    /// Where surfaces govern while it runs.
+    pub(crate) fn office(&self) -> Office {
+        let resources = self.engine.resources();
+        self.governance.office(&self.store, &resources.clock, &resources.entropy)
+    }
 }
 
 /// Puts a gateway together.
@@ -63,6 +72,19 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
         store: Arc::new(store.clone()),
     };
     Ok(Gateway { engine: Engine::new(resources, snapshot), store, governance, is_demo })
+}
+
+/// The store as a place to govern, without anything that answers calls.
+///
+/// # Errors
+/// [`Kind::StoreUnavailable`] where the store cannot be opened.
+pub(crate) async fn desk(settings: &Settings) -> Result<Here> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let store = Store::open(store_options(settings), Arc::clone(&clock))?;
+    let governance = Governance::load(settings, &store, &clock, &entropy).await?;
+    let office = Arc::new(governance.office(&store, &clock, &entropy));
+    Ok(Here { office, store, clock })
 }
 
 /// The outgoing client.

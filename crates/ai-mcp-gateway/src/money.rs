@@ -8,7 +8,7 @@ use gw_config::Settings;
 use gw_core::Result;
 use gw_core::key::KeyRecord;
 use gw_core::seam::{Clock, Entropy};
-use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey};
+use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey, Office};
 use gw_store::{Retention, Store};
 use tokio::time::MissedTickBehavior;
 
@@ -36,14 +36,38 @@ impl Governance {
         clock: &Arc<dyn Clock>,
         entropy: &Arc<dyn Entropy>,
     ) -> Result<Self> {
-        let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
-        let keyring = Keyring::load(Arc::new(store.clone()), own_clock, own_entropy).await?;
         let mut budgets = EmbeddedBudgets::load(store, Arc::clone(clock)).await?;
         budgets = budgets.with_alerts(budget_alert);
         if settings.cost.enable_cost_tracking {
             budgets = budgets.with_total_alert(settings.cost.alert_threshold_usd, total_alert);
         }
-        Ok(Self { keyring: Arc::new(keyring), budgets: Arc::new(budgets) })
+        let budgets = Arc::new(budgets);
+        let (counters, definitions) = (Arc::clone(&budgets), store.clone());
+        let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
+        let keyring = Keyring::new(Arc::new(store.clone()), own_clock, own_entropy)
+            .with_before_new(move || {
+                let (counters, definitions) = (Arc::clone(&counters), definitions.clone());
+                Box::pin(async move { counters.reload(&definitions).await })
+            });
+        keyring.reload().await?;
+        Ok(Self { keyring: Arc::new(keyring), budgets })
+    }
+
+    /// Where surfaces govern.
+    pub(crate) fn office(
+        &self,
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Office {
+        Office {
+            keyring: Arc::clone(&self.keyring),
+            keys: Arc::new(store.clone()),
+            counters: Arc::<EmbeddedBudgets>::clone(&self.budgets),
+            definitions: Arc::new(store.clone()),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+        }
     }
 
     /// The admin key that a first start makes; `None` where there is any key already.
@@ -85,8 +109,9 @@ impl Governance {
     }
 
     async fn reload(&self, store: &Store) -> Result<()> {
-        self.keyring.reload().await?;
-        self.budgets.reload(store).await
+        // What binds a key holds before the key is known.
+        self.budgets.reload(store).await?;
+        self.keyring.reload().await
     }
 }
 

@@ -6,6 +6,7 @@
 //! once; those that another program makes hold after [`Keyring::reload`].
 
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -22,12 +23,17 @@ use crate::key;
 /// How late the store may know that a key was used, in milliseconds.
 const TOUCH_MS: i64 = 60_000;
 
+/// What is done before a key that another program made is taken for known.
+pub type BeforeNew =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
+
 /// All keys.
 pub struct Keyring {
     store: Arc<dyn Keys>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     known: RwLock<Known>,
+    before_new: Option<BeforeNew>,
 }
 
 #[derive(Default)]
@@ -45,6 +51,25 @@ struct Entry {
 }
 
 impl Keyring {
+    /// Nothing read yet: every key is asked of the store.
+    pub fn new(store: Arc<dyn Keys>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, clock, entropy, known: RwLock::default(), before_new: None }
+    }
+
+    /// Does this before a key that another program made is served for the first time: what binds the
+    /// key was kept before it and must hold. Where it fails, the caller is refused for now.
+    #[must_use]
+    pub fn with_before_new(
+        mut self,
+        before_new: impl Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.before_new = Some(Box::new(before_new));
+        self
+    }
+
     /// Reads everything that the store keeps.
     ///
     /// # Errors
@@ -54,7 +79,7 @@ impl Keyring {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self> {
-        let keyring = Self { store, clock, entropy, known: RwLock::default() };
+        let keyring = Self::new(store, clock, entropy);
         keyring.reload().await?;
         Ok(keyring)
     }
@@ -236,6 +261,9 @@ impl Keyring {
         match self.store.find_key(&hash).await? {
             Some((record, secret)) => {
                 verdict(&record, &secret, now_ms)?;
+                if let Some(before_new) = &self.before_new {
+                    before_new().await?;
+                }
                 self.learn(record, secret);
                 self.judge(&hash, now_ms).unwrap_or_else(|| Err(unknown()))
             }

@@ -29,6 +29,7 @@ pub use book::{Ask, Book, BudgetAlert};
 pub use cost::{cost, price, worst_case};
 pub use display::format_cost;
 pub use embedded::EmbeddedBudgets;
+pub use gw_core::key::NewKey;
 pub use hierarchy::Tree;
 pub use itemised::{Itemised, price_usage};
 pub use keyring::Keyring;
