@@ -388,7 +388,13 @@ fn engine(settings: &Settings) -> EngineOptions {
         breaker_open_ms: routing.breaker.open_ms,
         recent_messages: settings.context.recent_messages,
         classify_by_model: routing.classify == Classify::Model,
-        allow_unpriced: settings.cost.unpriced == Unpriced::Allow,
+        unpriced: match settings.cost.unpriced {
+            Unpriced::Allow => gw_ledger::Unpriced::Allow,
+            Unpriced::Estimate => {
+                gw_ledger::Unpriced::Ceiling(settings.cost.unpriced_usd_per_million.0)
+            }
+            Unpriced::Deny => gw_ledger::Unpriced::Deny,
+        },
         defaults: RequestDefaults {
             model: settings.defaults.model.clone(),
             temperature: settings.defaults.temperature,

@@ -12,6 +12,7 @@ mod http;
 
 mod edge;
 
+mod accounts;
 mod auth;
 mod origin;
 mod surface;
@@ -25,6 +26,7 @@ mod errors;
 mod estimate;
 mod relay;
 mod respond;
+mod standing;
 
 mod openapi;
 mod traffic;

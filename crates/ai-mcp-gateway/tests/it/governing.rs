@@ -100,7 +100,8 @@ async fn a_budget_set_beside_the_gateway_holds_soon_and_can_be_taken_away() {
     let made = say_json(&launch, "keys create --name ci --team research").await;
     let key = made["key"].as_str().unwrap();
     ask(&gateway, key, "o/sim-small").await.ok();
-    let set = "budgets set team:research --usd 0.000001 --period month --alert 80,100 --max-layer L2";
+    let set =
+        "budgets set team:research --usd 0.000001 --period month --alert 80,100 --max-layer L2";
     let set = say_json(&launch, set).await;
     let budget = &set["budgets"][0];
     assert_eq!((&budget["scope"], &budget["usd"]), (&json!("team:research"), &json!("0.000001")));
@@ -158,8 +159,7 @@ async fn the_same_words_reach_a_gateway_elsewhere() {
         .toml(&both_dialects(&simulator.base_url()))
         .env("GATEWAY_SERVER__KEY", ADMIN);
     let gateway = launch.serve().await;
-    let there =
-        Launch::new().env("GATEWAY_URL", gateway.url()).env("GATEWAY_KEY", ADMIN);
+    let there = Launch::new().env("GATEWAY_URL", gateway.url()).env("GATEWAY_KEY", ADMIN);
     fine(say(&there, "accounts set organisation:acme").await);
     fine(say(&there, "accounts set team:research --parent organisation:acme").await);
     fine(say(&there, "budgets set organisation:acme --usd 5 --tokens 100000").await);
