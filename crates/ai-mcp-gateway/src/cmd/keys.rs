@@ -200,9 +200,10 @@ fn rules_of(key: &KeyView) -> String {
     }
     rules.extend(key.max_layer.map(|layer| format!("up to {layer}")));
     rules.extend(key.layers.iter().map(|layer| layer.as_str().to_owned()));
-    let lists = [("models", &key.models), ("paths", &key.endpoints), ("tools", &key.tools)];
+    let lists = [("model", &key.models), ("path", &key.endpoints), ("tool", &key.tools)];
     for (what, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
-        rules.push(format!("{} {what}", list.len()));
+        let plural = if list.len() == 1 { "" } else { "s" };
+        rules.push(format!("{} {what}{plural}", list.len()));
     }
     rules.join(", ")
 }
