@@ -45,6 +45,12 @@ pub const CLIENT_ID_BYTES_MAX: usize = 256;
 /// Tags of one call, those of its key included.
 pub const CLIENT_TAGS_MAX: usize = 32;
 
+/// Records that wait because the store refuses them, in bytes; above it no new call begins.
+pub const BACKLOG_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// One of them, in bytes.
+pub const BACKLOG_RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Records waiting for the durable store before new ones wait for room.
 pub const STORE_QUEUE_MAX: usize = 8_192;
 

@@ -27,6 +27,8 @@ pub struct App {
     pub authenticator: Arc<dyn Authenticator>,
     /// Keys, accounts, budgets and limits, for the admin doors.
     pub governance: Arc<dyn Governance>,
+    /// What needs a look about money now, in words.
+    pub alerts: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Every wire format that clients may speak.
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// The edge's own options.

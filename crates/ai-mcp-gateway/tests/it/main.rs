@@ -18,5 +18,6 @@ mod durable;
 mod faults;
 mod governing;
 mod keys;
+mod money;
 mod passthrough;
 mod system_b;

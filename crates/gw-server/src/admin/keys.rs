@@ -189,8 +189,8 @@ impl KeyBody {
         if budgets.is_empty() && (window.is_some() || self.soft) {
             let field = if window.is_some() { "period" } else { "soft" };
             let message = format!("`{field}` says something of a budget, and there is none");
-            return Err(Error::bad_field(field, message)
-                .with_hint("add budget_usd or budget_tokens, or leave it out"));
+            return Err(Error::conflict(field, message)
+                .with_hint("add `budget_usd` or `budget_tokens`, or leave it out"));
         }
         Ok(budgets)
     }

@@ -49,6 +49,19 @@ fn money_is_exact_however_it_is_written() {
 }
 
 #[test]
+fn a_whole_number_is_whole_however_it_is_written() {
+    let read = |tokens: Value| {
+        let body = object(json!({"scope": "team:a", "tokens": tokens, "alerts": [80.0]}));
+        decode::<BudgetBody>(body).ok().map(|body| (body.tokens, body.alerts))
+    };
+    assert_eq!(read(json!(737_036_990_746.0)), Some((Some(737_036_990_746), vec![80])));
+    assert_eq!(read(json!(7)), Some((Some(7), vec![80])));
+    for wrong in [json!(7.5), json!(-1.0), json!(1e300), json!("7")] {
+        assert_eq!(read(wrong.clone()), None, "{wrong}");
+    }
+}
+
+#[test]
 fn a_null_counts_as_absent() {
     let body = object(json!({"scope": "team:a", "usd": null, "alerts": null, "soft": null}));
     let body: BudgetBody = decode(body).expect("read");

@@ -35,6 +35,7 @@ pub fn decode<T: Body>(mut object: Map<String, Value>) -> Result<T> {
         return Err(error.with_hint(proposal(unknown, T::FIELDS)));
     }
     object.retain(|_, value| !value.is_null());
+    object.values_mut().for_each(make_whole);
     let whole = serde_json::from_value(Value::Object(object.clone()));
     whole.or_else(|fault: serde_json::Error| {
         // Alone, the field at fault is the one that fails.
@@ -46,6 +47,20 @@ pub fn decode<T: Body>(mut object: Map<String, Value>) -> Result<T> {
         }
         Err(Error::new(Kind::InvalidRequest, format!("the body cannot be this: {fault}")))
     })
+}
+
+/// JSON knows one kind of number: `7.0` is whole too.
+fn make_whole(value: &mut Value) {
+    if let Value::Array(list) = value {
+        list.iter_mut().for_each(make_whole);
+        return;
+    }
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=1e15).contains(number);
+    if let Some(number) = value.as_f64().filter(is_whole).filter(|_| value.is_f64()) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+        let whole = number as u64;
+        *value = whole.into();
+    }
 }
 
 fn proposal(unknown: &str, known: &[&str]) -> String {

@@ -90,7 +90,7 @@ async fn every_fault_names_its_field() {
         ("POST", "keys", json!({"name": "x", "budget_usd": "-1"}), 400, "budget_usd", "dollars"),
         ("POST", "keys", json!({"name": "x", "expires": "soon"}), 400, "expires", "2027-01-31"),
         ("POST", "keys", json!({"name": "x", "expires": "2001-01-01"}), 400, "expires", "past"),
-        ("POST", "keys", json!({"name": "x", "period": "day"}), 400, "period", "budget_usd"),
+        ("POST", "keys", json!({"name": "x", "period": "day"}), 409, "period", "budget_usd"),
         (
             "POST",
             "keys",

@@ -406,6 +406,7 @@ pub(super) fn governed(
         engine: Arc::clone(&engine),
         authenticator,
         governance: Arc::new(office(&clock)),
+        alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
         options,
         version: "0.0.0-test".to_owned(),
