@@ -8,7 +8,7 @@ use gw_config::Settings;
 use gw_core::key::KeyRecord;
 use gw_core::seam::{Clock, Entropy};
 use gw_core::{Money, Result};
-use gw_ledger::{EmbeddedBudgets, Keyring, NewKey};
+use gw_ledger::{EmbeddedBudgets, Keyring, NewKey, Office};
 use tokio::time::MissedTickBehavior;
 
 use crate::alerts::Alarm;
@@ -25,7 +25,7 @@ pub(crate) struct Governance {
 }
 
 impl Governance {
-    /// What the store keeps.
+    /// What the store keeps. Alerts go nowhere without an alarm: where no call is made.
     ///
     /// # Errors
     /// [`gw_core::Kind::StoreUnavailable`].
@@ -34,16 +34,42 @@ impl Governance {
         store: &Store,
         clock: &Arc<dyn Clock>,
         entropy: &Arc<dyn Entropy>,
-        alarm: Alarm,
+        alarm: Option<Alarm>,
     ) -> Result<Self> {
-        let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
-        let keyring = Keyring::load(Arc::clone(&store.keys), own_clock, own_entropy).await?;
         let mut budgets = EmbeddedBudgets::load(&*store.budgets, Arc::clone(clock)).await?;
-        let of_budgets = alarm.clone();
-        budgets = budgets.with_alerts(move |alert| of_budgets.budget(&alert));
-        let threshold = threshold(settings);
-        budgets = budgets.with_total_alert(threshold, move |alert| alarm.total(&alert));
-        Ok(Self { keyring: Arc::new(keyring), budgets: Arc::new(budgets) })
+        if let Some(alarm) = alarm {
+            let of_budgets = alarm.clone();
+            budgets = budgets.with_alerts(move |alert| of_budgets.budget(&alert));
+            let threshold = threshold(settings);
+            budgets = budgets.with_total_alert(threshold, move |alert| alarm.total(&alert));
+        }
+        let budgets = Arc::new(budgets);
+        let (counters, definitions) = (Arc::clone(&budgets), Arc::clone(&store.budgets));
+        let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
+        let keyring = Keyring::new(Arc::clone(&store.keys), own_clock, own_entropy)
+            .with_before_new(move || {
+                let (counters, definitions) = (Arc::clone(&counters), Arc::clone(&definitions));
+                Box::pin(async move { counters.reload(&*definitions).await })
+            });
+        keyring.reload().await?;
+        Ok(Self { keyring: Arc::new(keyring), budgets })
+    }
+
+    /// Where surfaces govern.
+    pub(crate) fn office(
+        &self,
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Office {
+        Office {
+            keyring: Arc::clone(&self.keyring),
+            keys: Arc::clone(&store.keys),
+            counters: Arc::<EmbeddedBudgets>::clone(&self.budgets),
+            definitions: Arc::clone(&store.budgets),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+        }
     }
 
     /// The admin key that a first start makes; `None` where there is any key already.
@@ -88,8 +114,9 @@ impl Governance {
     }
 
     async fn reload(&self, store: &Store) -> Result<()> {
-        self.keyring.reload().await?;
-        self.budgets.reload(&*store.budgets).await
+        // What binds a key holds before the key is known.
+        self.budgets.reload(&*store.budgets).await?;
+        self.keyring.reload().await
     }
 }
 

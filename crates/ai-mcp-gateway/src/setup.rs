@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use crate::assemble;
 use crate::cli::{DemoChoice, Global};
+use crate::desk::Desk;
 use crate::local;
 use crate::remote::Remote;
 use crate::store::Use;
@@ -38,18 +39,18 @@ impl Setup {
             };
             flags.push(("demo.enabled".to_owned(), word.to_owned()));
         }
+        // A variable that is not UTF-8 cannot be one of ours.
+        let env: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let named = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
         Self {
-            // A variable that is not UTF-8 cannot be one of ours.
-            env: std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
             cwd: std::env::current_dir().unwrap_or_default(),
             file: global.config.clone(),
             flags,
-            endpoint: global.endpoint.clone(),
-            api_key: global.api_key.clone(),
+            endpoint: global.endpoint.clone().or_else(|| named("GATEWAY_URL")),
+            api_key: global.api_key.clone().or_else(|| named("GATEWAY_KEY")),
+            env,
         }
     }
 
@@ -116,6 +117,18 @@ impl Setup {
         let gateway = assemble::gateway(&loaded, Use::Command).await?;
         crate::discovery::once(&gateway, &loaded.settings).await;
         Ok(Talk::Local(gateway.engine, gateway.store))
+    }
+
+    /// Where a command governs: the running gateway that is named, else the store.
+    ///
+    /// # Errors
+    /// Those of loading, and of a store that cannot be opened.
+    pub(crate) async fn desk(&self) -> Result<Desk> {
+        let loaded = self.load(Purpose::Other, &[])?;
+        if let Some(remote) = self.remote()? {
+            return Ok(Desk::Gateway(Box::new(remote)));
+        }
+        Ok(Desk::Store(Box::new(assemble::desk(&loaded.settings).await?)))
     }
 
     /// Whether a bare start means serving (`MODE=api`), and then whether callers without a key are

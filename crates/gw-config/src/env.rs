@@ -14,6 +14,9 @@ pub const PREFIX: &str = "GATEWAY_";
 /// The variable that names the configuration file.
 pub const CONFIG_FILE: &str = "GATEWAY_CONFIG";
 
+/// Variables of the command line, which name a running gateway and the key for it.
+pub(crate) const CLIENT: [&str; 2] = ["GATEWAY_URL", "GATEWAY_KEY"];
+
 /// An environment variable that is honoured.
 #[derive(Clone, Debug)]
 pub struct EnvVar {

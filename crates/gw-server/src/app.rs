@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId, UsageReports};
+use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, UsageReports};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -27,6 +27,8 @@ pub struct App {
     pub authenticator: Arc<dyn Authenticator>,
     /// Sums over calls, for usage reports.
     pub reports: Arc<dyn UsageReports>,
+    /// Keys, accounts, budgets and limits, for the admin doors.
+    pub governance: Arc<dyn Governance>,
     /// What needs a look about money now, in words.
     pub alerts: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Every wire format that clients may speak.

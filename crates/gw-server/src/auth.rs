@@ -22,7 +22,7 @@ pub(crate) enum Scope {
     Public,
     /// Someone with a key, or anyone where anonymous callers are served.
     Caller,
-    /// An administrator's key, or anyone where anonymous callers are served.
+    /// Someone with an admin key.
     Admin,
 }
 
@@ -48,22 +48,6 @@ struct Known {
     is_admin: bool,
 }
 
-impl Caller {
-    /// Refuses a key that may not use a route.
-    ///
-    /// # Errors
-    /// [`Kind::Forbidden`].
-    pub(crate) fn check(&self, scope: Scope) -> Result<(), Error> {
-        let principal = &self.principal;
-        let is_known = principal.key_id.is_some() || !principal.policies.is_empty();
-        if scope == Scope::Admin && is_known && !principal.is_admin {
-            return Err(Error::new(Kind::Forbidden, "this is for administrators")
-                .with_hint("use an admin key"));
-        }
-        Ok(())
-    }
-}
-
 impl Keys {
     pub(crate) fn new(options: &ServerOptions, ring: Arc<dyn Authenticator>) -> Self {
         let known = options
@@ -82,8 +66,13 @@ impl Keys {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] for a missing or unknown key where one is needed, and for a key of
-    /// this gateway that is not good any more, wherever it is presented.
+    /// this gateway that is not good any more, wherever it is presented; [`Kind::Forbidden`] for a
+    /// key that is not an admin's where one is needed.
     pub(crate) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Error> {
+        if scope == Scope::Admin {
+            let caller = Box::pin(self.caller(headers, Scope::Caller)).await?;
+            return check_admin(&caller.principal).map(|()| caller);
+        }
         if let Some(known) = presented(headers).find_map(|key| self.find(key)) {
             let principal = Principal {
                 key_id: Some(known.id.clone()),
@@ -109,18 +98,15 @@ impl Keys {
         }
         match (scope, refused) {
             (Scope::Public, Some(_)) => Ok(Caller::default()),
-            (Scope::Caller | Scope::Admin, Some(error)) => Err(error),
+            (_, Some(error)) => Err(error),
             (_, None) if self.allows_anonymous => {
                 Ok(Caller { principal: Principal::default(), is_trusted: true })
             }
             (Scope::Public, None) => Ok(Caller::default()),
-            (Scope::Caller | Scope::Admin, None) => {
-                let error = Error::new(Kind::Unauthenticated, "a key is needed");
-                Err(error.with_hint(
-                    "send it as `Authorization: Bearer <key>` or `x-api-key: <key>`; \
+            (_, None) => Err(Error::new(Kind::Unauthenticated, "a key is needed").with_hint(
+                "send it as `Authorization: Bearer <key>` or `x-api-key: <key>`; \
                      `serve --open` serves callers without one",
-                ))
-            }
+            )),
         }
     }
 
@@ -134,6 +120,20 @@ impl Keys {
             .iter()
             .fold(None, |found, known| if known.hash == hash { Some(known) } else { found })
     }
+}
+
+fn check_admin(principal: &Principal) -> Result<(), Error> {
+    if principal.is_admin {
+        return Ok(());
+    }
+    if *principal == Principal::default() {
+        return Err(Error::new(Kind::Unauthenticated, "an admin key is needed")
+            .with_hint("send it as `Authorization: Bearer <key>` or `x-api-key: <key>`"));
+    }
+    Err(Error::new(Kind::Forbidden, "this key is not an admin key, which this path needs")
+        .with_hint(
+            "the first start of the gateway prints an admin key; `keys create --admin` makes one",
+        ))
 }
 
 fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {

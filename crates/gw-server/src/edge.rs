@@ -87,10 +87,11 @@ async fn matched(
     let mut caller = server.keys.caller(request.headers(), route.scope).await?;
     if route.scope != Scope::Public {
         admit(options, route, &request, &caller.principal)?;
+    }
+    if route.scope == Scope::Caller {
         accounts::add_named(&mut caller.principal, request.headers())?;
         *known = Some(caller.principal.clone());
     }
-    caller.check(route.scope)?;
     request.extensions_mut().insert(caller);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => Ok(response),

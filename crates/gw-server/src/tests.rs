@@ -3,6 +3,7 @@
 pub(crate) mod fixture;
 mod governed;
 
+mod admin;
 mod bodies;
 mod browsers;
 mod calls;

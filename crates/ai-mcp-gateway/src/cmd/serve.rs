@@ -62,6 +62,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         engine: Arc::clone(&gateway.engine),
         authenticator: callers,
         reports: Arc::clone(&gateway.store.reports),
+        governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
