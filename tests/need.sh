@@ -7,6 +7,7 @@ has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_node() { command -v npm >/dev/null && node --version >/dev/null 2>&1; }
 has_make() { command -v make >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
+has_redis() { command -v redis-server >/dev/null; }
 has_cc() { command -v cc >/dev/null; }
 
 # The packages of a need, by the package manager's names.
@@ -19,6 +20,7 @@ packages() {
     *-node) echo nodejs npm ;;
     apt-get-cc) echo gcc libc6-dev ;;
     apk-cc) echo gcc musl-dev ;;
+    apt-get-redis) echo redis-server ;;
     *) echo "$2" | sed 's/^cc$/gcc/' ;;
   esac
 }
