@@ -179,6 +179,8 @@ impl Desk {
             let shares: Vec<usize> = rule.shares.iter().map(|(_, share)| *share).collect();
             for share in shares {
                 if let Some(share) = &mut self.shares[share] {
+                    // A lower cap may have been leased away already.
+                    share.is_recalled = true;
                     share.is_dirty = true;
                 }
             }

@@ -55,6 +55,8 @@ pub(crate) struct Share {
     taken: i128,
     last_ask: i128,
     target: i128,
+    /// What calls that wait for another counter want of this one's unused lease.
+    pub(crate) pledge: i128,
     /// When the last message about it was built, and when it was last used, on the monotonic clock.
     pub(crate) told_ms: u64,
     pub(crate) used_ms: u64,
@@ -97,6 +99,7 @@ impl Share {
             taken: 0,
             last_ask: 0,
             target: 0,
+            pledge: 0,
             told_ms: now_ms,
             used_ms: now_ms,
             recall: 0,
@@ -264,9 +267,9 @@ impl Share {
         self.taken = 0;
         self.told_ms = now_ms;
         let unused = self.unused();
-        let kept = if is_recalled { 0 } else { unused.clamp(0, self.target) };
+        let kept = if is_recalled { 0 } else { unused.clamp(0, self.target.max(self.pledge)) };
         self.lease = self.reserved + self.unreported + kept;
-        if is_recalled { 0 } else { self.target - kept }
+        self.target - kept
     }
 
     /// What Redis answered: the lease in place of the one that was asked to be kept.

@@ -5,7 +5,9 @@
 local P = KEYS[1]
 local m = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+-- A second argument is the time of a test.
+local now = tonumber(ARGV[2] or nil)
+  or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local B = 1000000000000
 local ZERO = {0, 0}
 
@@ -60,6 +62,11 @@ local MEMBERS, SEQ = P .. ':members', P .. ':seq'
 local function account(key) return P .. ':a:' .. key end
 local function recalls_of(id) return P .. ':rc:' .. id end
 local function holdings_of(id) return P .. ':m:' .. id end
+
+local function lasts(name)
+  local till = tonumber(redis.call('GET', P .. name) or nil)
+  return till ~= nil and now < till
+end
 
 local function members()
   local flat = redis.call('HGETALL', MEMBERS)
@@ -161,7 +168,7 @@ end
 local function notice_gap()
   local seen = tonumber(redis.call('GET', P .. ':seen') or nil)
   if seen and now - seen > m.lease / 2 then
-    redis.call('SET', P .. ':noreap', text(now + m.lease), 'PX', text(m.lease * 2))
+    redis.call('SET', P .. ':noreap', text(now + m.lease))
   end
   redis.call('SET', P .. ':seen', text(now))
 end
@@ -176,7 +183,7 @@ local function join()
     gen = m.fresh
     redis.call('SET', P .. ':era', gen)
     for _, id in ipairs(m.expect) do redis.call('SADD', P .. ':expect', id) end
-    redis.call('SET', P .. ':nogrant', '1', 'PX', text(m.lease))
+    redis.call('SET', P .. ':nogrant', text(now + m.lease))
   end
   redis.call('HSET', MEMBERS, m.i, text(now + m.lease))
   redis.call('HSET', SEQ, m.i, text(m.seq))
@@ -281,7 +288,7 @@ local function sync()
     and redis.call('SCARD', P .. ':expect') == 0 then
     redis.call('DEL', P .. ':nogrant')
   end
-  local may_grant = redis.call('EXISTS', P .. ':nogrant') == 0
+  local may_grant = not lasts(':nogrant')
 
   local answers, lacking, opened = {}, {}, {}
   for at, claim in ipairs(m.claims or {}) do
@@ -356,7 +363,7 @@ local function sync()
     recalled[#recalled + 1] = {key, tonumber(redis.call('HGET', account(key), 'r') or '0')}
   end
   if #recalled > 0 then reply.recalled = recalled end
-  if redis.call('EXISTS', P .. ':noreap') == 0 then
+  if not lasts(':noreap') then
     local dead = {}
     for _, member in ipairs(all) do if member[2] < now then dead[#dead + 1] = member[1] end end
     if #dead > 0 then reply.dead = dead end
@@ -388,7 +395,7 @@ local function reap()
   local gen = redis.call('GET', P .. ':era')
   if gen ~= m.era then return {again = 'join'} end
   local till = tonumber(redis.call('HGET', MEMBERS, m.dead) or nil)
-  if redis.call('EXISTS', P .. ':noreap') == 1 or (till and till >= now) then
+  if lasts(':noreap') or (till and till >= now) then
     return {alive = true}
   end
   local all = members()

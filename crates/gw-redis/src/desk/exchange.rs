@@ -101,13 +101,20 @@ impl Desk {
         numbers: &mut Vec<u64>,
         now_ms: u64,
     ) {
+        for share in self.shares.iter_mut().flatten() {
+            share.pledge = 0;
+        }
         for at in 0..self.waiting.len().min(MESSAGE_CLAIMS_MAX) {
             let wish = self.waiting[at].wish.clone();
             let Some(needs) = self.needs(&wish, now_ms) else { continue };
-            let lacking: Vec<_> = needs
-                .into_iter()
-                .filter(|(place, amount)| !self.fits(*place, *amount, now_ms))
-                .collect();
+            let (met, lacking): (Vec<_>, Vec<_>) =
+                needs.into_iter().partition(|(place, amount)| self.fits(*place, *amount, now_ms));
+            // Given up now, it would be lacking when the rest is there.
+            for (place, amount) in met {
+                if let Some(share) = &mut self.shares[place] {
+                    share.pledge += amount;
+                }
+            }
             let mut asks = Vec::with_capacity(lacking.len());
             for (place, amount) in lacking {
                 let index = places.iter().position(|known| *known == place).unwrap_or_else(|| {
@@ -228,6 +235,12 @@ impl Desk {
         let share = self.shares[sent.place].as_mut().filter(|share| share.uid == sent.uid);
         let Some(share) = share else { return };
         share.apply(told);
+        // The list of recalls is lost with a lease that ran out; the number is not.
+        if told.round > share.recall {
+            share.recall = told.round;
+            share.is_recalled = true;
+            share.is_dirty = true;
+        }
         if !told.seeded {
             effects.unseeded.push(share.key.clone());
         }
@@ -376,6 +389,10 @@ impl Desk {
         self.bad_generation = None;
         self.acked = seq;
         self.is_untold = true;
+        // Recalls are numbered anew.
+        for waiter in &mut self.waiting {
+            waiter.rounds.clear();
+        }
         for share in self.shares.iter_mut().flatten() {
             share.lease = share.lease.min(share.reserved + share.unreported());
             share.retell();
