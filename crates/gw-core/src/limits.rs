@@ -96,7 +96,7 @@ pub const UNKNOWN_KEYS_MAX: usize = 4_096;
 pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;
 
 /// How often a replica gives the shared store a sign of life, in milliseconds.
-pub const INSTANCE_HEARTBEAT_MS: u64 = 2_000;
+pub const INSTANCE_HEARTBEAT_MS: u64 = 750;
 
 /// How long the totals of one instance are kept by slot, in milliseconds: two days, long after any
 /// other ledger has taken them in.

@@ -410,7 +410,9 @@ impl Desk {
         let Some(share) = &self.shares[place] else { return true };
         let Some(rule) = &self.rules[share.place] else { return true };
         let Some(cap) = rule.definition.cap() else { return true };
-        if amount <= 0 || (now_ms < self.lease_until_ms && share.unused() >= amount) {
+        let is_leased = now_ms < self.lease_until_ms && share.unused() >= amount;
+        // A lease may be older than a cap that was lowered.
+        if amount <= 0 || (is_leased && share.in_use() + amount <= cap - share.used_elsewhere()) {
             return true;
         }
         if !(rule.is_open && self.is_cut(share)) {

@@ -116,6 +116,16 @@ impl Share {
         self.lease - self.unreported - self.reserved
     }
 
+    /// What is taken from the lease.
+    pub(crate) fn in_use(&self) -> i128 {
+        self.unreported + self.reserved
+    }
+
+    /// What Redis counts beside this lease, by its last answer.
+    pub(crate) fn used_elsewhere(&self) -> i128 {
+        self.spent_all + self.held_all - self.lease_told
+    }
+
     /// Spent here and not yet in what Redis told.
     pub(crate) fn unreported(&self) -> i128 {
         self.unreported
