@@ -16,12 +16,13 @@ use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
-use gw_ledger::EmbeddedBudgets;
+use gw_ledger::Office;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
 use secrecy::ExposeSecret;
 
+use crate::desk::Here;
 use crate::money::Governance;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -37,6 +38,14 @@ pub(crate) struct Gateway {
     pub(crate) is_demo: bool,
 }
 
+impl Gateway {
+    /// Where surfaces govern while it runs.
+    pub(crate) fn office(&self) -> Office {
+        let resources = self.engine.resources();
+        self.governance.office(&self.store, &resources.clock, &resources.entropy)
+    }
+}
+
 /// Puts a gateway together.
 ///
 /// # Errors
@@ -49,18 +58,31 @@ pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
     let client = client(settings)?;
     let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = store::open(settings, &clock, &*entropy, purpose).await?;
-    let governance = Governance::load(settings, &store, &clock, &entropy).await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, purpose).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
     let resources = Resources {
         clock,
         entropy,
-        budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
+        budgets: governance.budgets.store(),
         calls: Arc::clone(&store.calls),
         conversations: Arc::clone(&store.conversations),
         store: Arc::clone(&store.health),
     };
     Ok(Gateway { engine: Engine::new(resources, snapshot), store, governance, is_demo })
+}
+
+/// The store as a place to govern, without anything that answers calls.
+///
+/// # Errors
+/// [`Kind::StoreUnavailable`] where the store cannot be opened.
+pub(crate) async fn desk(settings: &Settings) -> Result<Here> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let store = store::open(settings, &clock, &*entropy, Use::Command).await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, Use::Command).await?;
+    let office = Arc::new(governance.office(&store, &clock, &entropy));
+    Ok(Here { office, store, clock })
 }
 
 /// The outgoing client.

@@ -1,10 +1,16 @@
 //! The command line: what can be said, and nothing about how it is done.
 
+mod accounts;
+mod keys;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gw_core::Layer;
 use gw_core::task::Quality;
+
+pub(crate) use accounts::{AccountsCommand, BudgetsCommand, LimitsCommand};
+pub(crate) use keys::KeysCommand;
 
 /// One gateway between AI clients and every model they call.
 #[derive(Debug, Parser)]
@@ -34,11 +40,18 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "GATEWAY_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// A running gateway to talk to, in place of working in this process
-    #[arg(short = 'e', long, global = true, value_name = "URL", env = "MCP_ENDPOINT")]
+    /// A running gateway to talk to, in place of working in this process; also GATEWAY_URL
+    #[arg(
+        short = 'e',
+        long,
+        visible_alias = "url",
+        global = true,
+        value_name = "URL",
+        env = "MCP_ENDPOINT"
+    )]
     pub(crate) endpoint: Option<String>,
 
-    /// Key for that gateway
+    /// Key for that gateway; also GATEWAY_KEY
     #[arg(
         short = 'k',
         long,
@@ -98,6 +111,18 @@ pub(crate) enum Command {
     /// The model catalogue
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Keys: hand them out, look at them, replace them, take them back
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Budgets of accounts and keys, and how they stand
+    #[command(subcommand)]
+    Budgets(BudgetsCommand),
+    /// Limits of accounts and keys: calls, tokens and dollars a minute, calls at one time
+    #[command(subcommand)]
+    Limits(LimitsCommand),
+    /// Organisations, teams, users and projects
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
     /// Check keys, reachability, store and port, and say what to do
     Doctor,
     /// The configuration

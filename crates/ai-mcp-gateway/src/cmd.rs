@@ -1,7 +1,13 @@
 //! The commands, one file each.
 
+pub(crate) mod accounts;
+pub(crate) mod budgets;
 pub(crate) mod chat;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod keys;
+pub(crate) mod limits;
 pub(crate) mod models;
 pub(crate) mod serve;
+
+mod governing;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gw_config::Settings;
+use gw_config::section::store::{Redis, RedisLoss};
 use gw_core::Result;
 use gw_core::key::KeyRecord;
-use gw_core::seam::{Clock, Entropy};
-use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey};
+use gw_core::seam::{BudgetStore, Budgets, Clock, Entropy, ManagedBudgets};
+use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey, Office};
+use gw_redis::{ClusterBudgets, OnLoss, Options as ClusterOptions};
+use secrecy::ExposeSecret;
 use tokio::time::MissedTickBehavior;
 
-use crate::store::Store;
+use crate::store::{Store, Use};
 
 /// How often the store is asked whether another program changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -20,7 +23,95 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Governance {
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) budgets: Arc<EmbeddedBudgets>,
+    pub(crate) budgets: Counters,
+}
+
+/// Where budgets and limits are counted.
+#[derive(Clone, Debug)]
+pub(crate) enum Counters {
+    /// In this process.
+    Own(Arc<EmbeddedBudgets>),
+    /// With other replicas, through Redis.
+    Shared(Arc<ClusterBudgets>),
+}
+
+impl Counters {
+    async fn load(
+        settings: &Settings,
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        purpose: Use,
+    ) -> Result<Self> {
+        let threshold = settings.cost.alert_threshold_usd;
+        let is_tracked = settings.cost.enable_cost_tracking;
+        // A command answers no calls: it reads and changes what the database defines.
+        if let (Some(redis), Some(instances), Use::Replica) =
+            (&settings.store.redis, &store.instances, purpose)
+        {
+            let (budgets, instances) = (Arc::clone(&store.budgets), Arc::clone(instances));
+            let options = redis_options(redis);
+            let mut shared =
+                ClusterBudgets::start(options, budgets, instances, Arc::clone(clock)).await?;
+            shared = shared.with_alerts(budget_alert);
+            if is_tracked {
+                shared = shared.with_total_alert(threshold, total_alert);
+            }
+            return Ok(Self::Shared(Arc::new(shared)));
+        }
+        let mut own = EmbeddedBudgets::load(&*store.budgets, Arc::clone(clock)).await?;
+        own = own.with_alerts(budget_alert);
+        if is_tracked {
+            own = own.with_total_alert(threshold, total_alert);
+        }
+        Ok(Self::Own(Arc::new(own)))
+    }
+
+    /// What calls are held on.
+    pub(crate) fn store(&self) -> Arc<dyn BudgetStore> {
+        match self {
+            Self::Own(own) => Arc::<EmbeddedBudgets>::clone(own),
+            Self::Shared(shared) => Arc::<ClusterBudgets>::clone(shared),
+        }
+    }
+
+    /// What is governed.
+    fn managed(&self) -> Arc<dyn ManagedBudgets> {
+        match self {
+            Self::Own(own) => Arc::<EmbeddedBudgets>::clone(own),
+            Self::Shared(shared) => Arc::<ClusterBudgets>::clone(shared),
+        }
+    }
+
+    fn expire(&self) -> usize {
+        match self {
+            Self::Own(own) => own.expire(),
+            Self::Shared(shared) => shared.expire(),
+        }
+    }
+
+    async fn reload(&self, store: &dyn Budgets) -> Result<()> {
+        match self {
+            Self::Own(own) => own.reload(store).await,
+            Self::Shared(shared) => shared.reload().await,
+        }
+    }
+
+    /// Tells other replicas what was spent last, and leaves them what is held; at the end.
+    pub(crate) async fn stop(&self) {
+        if let Self::Shared(shared) = self {
+            shared.stop().await;
+        }
+    }
+}
+
+fn redis_options(redis: &Redis) -> ClusterOptions {
+    let on_loss = OnLoss {
+        is_open: redis.loss == RedisLoss::Open,
+        but_kinds: redis.except_kinds.clone(),
+        but_scopes: redis.except_scopes.clone(),
+    };
+    let prefix = redis.prefix.clone();
+    ClusterOptions { prefix, on_loss, ..ClusterOptions::new(redis.url.expose_secret()) }
 }
 
 impl Governance {
@@ -33,15 +124,35 @@ impl Governance {
         store: &Store,
         clock: &Arc<dyn Clock>,
         entropy: &Arc<dyn Entropy>,
+        purpose: Use,
     ) -> Result<Self> {
+        let budgets = Counters::load(settings, store, clock, purpose).await?;
+        let (counters, definitions) = (budgets.clone(), Arc::clone(&store.budgets));
         let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
-        let keyring = Keyring::load(Arc::clone(&store.keys), own_clock, own_entropy).await?;
-        let mut budgets = EmbeddedBudgets::load(&*store.budgets, Arc::clone(clock)).await?;
-        budgets = budgets.with_alerts(budget_alert);
-        if settings.cost.enable_cost_tracking {
-            budgets = budgets.with_total_alert(settings.cost.alert_threshold_usd, total_alert);
+        let keyring = Keyring::new(Arc::clone(&store.keys), own_clock, own_entropy)
+            .with_before_new(move || {
+                let (counters, definitions) = (counters.clone(), Arc::clone(&definitions));
+                Box::pin(async move { counters.reload(&*definitions).await })
+            });
+        keyring.reload().await?;
+        Ok(Self { keyring: Arc::new(keyring), budgets })
+    }
+
+    /// Where surfaces govern.
+    pub(crate) fn office(
+        &self,
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Office {
+        Office {
+            keyring: Arc::clone(&self.keyring),
+            keys: Arc::clone(&store.keys),
+            counters: self.budgets.managed(),
+            definitions: Arc::clone(&store.budgets),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
         }
-        Ok(Self { keyring: Arc::new(keyring), budgets: Arc::new(budgets) })
     }
 
     /// The admin key that a first start makes; `None` where there is any key already.
@@ -86,8 +197,9 @@ impl Governance {
     }
 
     async fn reload(&self, store: &Store) -> Result<()> {
-        self.keyring.reload().await?;
-        self.budgets.reload(&*store.budgets).await
+        // What binds a key holds before the key is known.
+        self.budgets.reload(&*store.budgets).await?;
+        self.keyring.reload().await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here performs io, reads a clock or draws randomness; those enter through the traits in
 //! [`seam`]. A type belongs here when two rooms must agree on it, and nowhere else.
 
+pub mod duration;
 pub mod ids;
 pub mod limits;
 

@@ -20,6 +20,7 @@ pub mod window;
 pub mod hierarchy;
 pub mod key;
 pub mod keyring;
+pub mod office;
 
 pub mod display;
 
@@ -28,9 +29,11 @@ pub use book::{Ask, Book, BudgetAlert};
 pub use cost::{cost, price, worst_case};
 pub use display::format_cost;
 pub use embedded::EmbeddedBudgets;
+pub use gw_core::key::NewKey;
 pub use hierarchy::Tree;
 pub use itemised::{Itemised, price_usage};
-pub use keyring::{Keyring, NewKey};
+pub use keyring::Keyring;
 pub use memory::{Alert, MemoryBudgets};
+pub use office::Office;
 pub use refusal::Refusal;
 pub use unpriced::Unpriced;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use gw_core::budget::{Budget, BudgetStatus, Limit, LimitStatus, Room};
 use gw_core::reservation::Claim;
 use gw_core::scope::{Scope, ScopeKind};
-use gw_core::seam::{BudgetStore, Budgets, Clock, Instances};
+use gw_core::seam::{BudgetStore, Budgets, Clock, Instances, ManagedBudgets};
 use gw_core::{Error, Kind, Money, Result, limits};
 use gw_ledger::{Alert, BudgetAlert, Totals};
 use parking_lot::Mutex;
@@ -207,10 +207,10 @@ impl ClusterBudgets {
         self.office.desk.lock().limits(None, now_ms)
     }
 
-    /// Gives back what reservations hold that outlived their lease.
-    pub fn expire(&self) {
+    /// Gives back what reservations hold that outlived their lease; how many there were.
+    pub fn expire(&self) -> usize {
         let now_ms = self.office.clock.monotonic_ms();
-        self.office.desk.lock().expire(now_ms);
+        self.office.desk.lock().expire(now_ms)
     }
 
     /// Takes over what the durable store defines now.
@@ -393,6 +393,36 @@ impl BudgetStore for ClusterBudgets {
     fn limits(&self, scopes: &[Scope]) -> Vec<LimitStatus> {
         let now_ms = self.office.clock.monotonic_ms();
         self.office.desk.lock().limits(Some(scopes), now_ms)
+    }
+}
+
+/// The durable store is the one that the counters were started with.
+#[async_trait]
+impl ManagedBudgets for ClusterBudgets {
+    async fn put_budget(&self, _store: &dyn Budgets, budget: Budget) -> Result<()> {
+        Self::put_budget(self, budget).await
+    }
+
+    async fn remove_budget(&self, _store: &dyn Budgets, id: &str) -> Result<bool> {
+        Self::remove_budget(self, id).await
+    }
+
+    async fn put_limit(&self, _store: &dyn Budgets, limit: Limit) -> Result<()> {
+        Self::put_limit(self, limit).await
+    }
+
+    async fn remove_limit(&self, _store: &dyn Budgets, id: &str) -> Result<bool> {
+        Self::remove_limit(self, id).await
+    }
+
+    async fn budget_statuses(&self, scopes: Option<&[Scope]>) -> Result<Vec<BudgetStatus>> {
+        let mut all = self.budgets_now().await;
+        all.retain(|status| scopes.is_none_or(|scopes| scopes.contains(&status.budget.scope)));
+        Ok(all)
+    }
+
+    async fn limit_statuses(&self, scopes: Option<&[Scope]>) -> Result<Vec<LimitStatus>> {
+        Ok(scopes.map_or_else(|| self.all_limits(), |scopes| BudgetStore::limits(self, scopes)))
     }
 }
 

@@ -304,8 +304,9 @@ impl Desk {
         true
     }
 
-    /// Gives back what calls hold that live longer than anyone thought.
-    pub(crate) fn expire(&mut self, now_ms: u64) {
+    /// Gives back what calls hold that live longer than anyone thought; how many there were.
+    pub(crate) fn expire(&mut self, now_ms: u64) -> usize {
+        let mut expired = 0;
         while let Some(call) = self.tickets.expire_one(now_ms) {
             // What was begun stays begun; what was held goes back.
             let begun = Size { requests: call.requests, ..Size::default() };
@@ -316,7 +317,9 @@ impl Desk {
                 share.settle(hold.slot, hold.amount, real);
             }
             self.totals.release(call.worst_case);
+            expired += 1;
         }
+        expired
     }
 
     /// Calls that hold something.

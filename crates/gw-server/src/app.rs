@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId};
+use gw_core::seam::{Authenticator, Dialect, DialectId, Governance};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -25,6 +25,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// Finds the caller behind a key that is not among the configured ones.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Keys, accounts, budgets and limits, for the admin doors.
+    pub governance: Arc<dyn Governance>,
     /// Every wire format that clients may speak.
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// The edge's own options.

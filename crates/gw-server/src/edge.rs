@@ -79,7 +79,7 @@ async fn matched(
         return Err(Refusal::wrong_method(request.method().as_str(), route.allow));
     }
     let caller = server.keys.caller(request.headers(), route.scope).await?;
-    if route.scope == Scope::Caller && caller.principal.key_id.is_none() {
+    if route.scope != Scope::Public && caller.principal.key_id.is_none() {
         origin::check_page(options, request.headers())?;
     }
     request.extensions_mut().insert(caller);

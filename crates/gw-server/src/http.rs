@@ -1,5 +1,6 @@
 //! The doors: one file each below, one line each in [`routes`].
 
+mod admin;
 mod chat;
 mod chat_completions;
 mod context;
@@ -13,6 +14,7 @@ mod metrics;
 mod model;
 mod models;
 mod openapi_json;
+mod own_key;
 mod readyz;
 mod route;
 mod server_stats;
@@ -78,6 +80,17 @@ pub(crate) fn routes() -> Vec<Route> {
         stats::door(),
         conversation_stats::door(),
         server_stats::door(),
+        own_key::door(),
+        admin::keys::door(),
+        admin::key::door(),
+        admin::key_rotate::door(),
+        admin::key_revoke::door(),
+        admin::accounts::door(),
+        admin::account::door(),
+        admin::budgets::door(),
+        admin::budget::door(),
+        admin::limits::door(),
+        admin::limit::door(),
         health::door(),
         livez::door(),
         readyz::door(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod fixture;
 
+mod admin;
 mod bodies;
 mod browsers;
 mod calls;

@@ -50,6 +50,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let app = App {
         engine: Arc::clone(&gateway.engine),
         authenticator: Arc::<gw_ledger::Keyring>::clone(&gateway.governance.keyring),
+        governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -81,6 +82,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
         output.warning("some calls did not end within server.shutdown_grace_ms");
     }
+    gateway.governance.budgets.stop().await;
     gateway.store.health.flush().await?;
     served.context("serving failed")
 }

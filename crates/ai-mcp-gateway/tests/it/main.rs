@@ -16,6 +16,7 @@ mod clients;
 mod compat;
 mod durable;
 mod faults;
+mod governing;
 mod keys;
 mod passthrough;
 mod system_b;

@@ -6,10 +6,10 @@
 
 use gw_core::Error;
 use gw_core::budget::BudgetStatus;
-use gw_ledger::BudgetAlert;
 use gw_ledger::window::resets_at_ms;
+use gw_ledger::{BudgetAlert, Refusal};
 
-use super::{Definition, Desk, Hindrance, Sending, crossed};
+use super::{Definition, Desk, Hindrance, Sending, Waiter, crossed};
 use crate::account::Course;
 use crate::message::{Again, Answer, Ask, Counter, Num, Reply, Standing, Sync, Told};
 
@@ -93,7 +93,8 @@ impl Desk {
         Some((sync, in_flight))
     }
 
-    /// Waiting claims, each on the counters that lack something here, and these counters.
+    /// Waiting claims, each on those of its counters that lack something for any of them. What is
+    /// left there is given up with the message, so that a claim is granted on all of these or none.
     fn gather_claims(
         &mut self,
         places: &mut Vec<usize>,
@@ -104,29 +105,31 @@ impl Desk {
         for share in self.shares.iter_mut().flatten() {
             share.pledge = 0;
         }
+        let mut all = Vec::new();
         for at in 0..self.waiting.len().min(MESSAGE_CLAIMS_MAX) {
             let wish = self.waiting[at].wish.clone();
-            let Some(needs) = self.needs(&wish, now_ms) else { continue };
-            let (met, lacking): (Vec<_>, Vec<_>) =
-                needs.into_iter().partition(|(place, amount)| self.fits(*place, *amount, now_ms));
-            // Given up now, it would be lacking when the rest is there.
-            for (place, amount) in met {
-                if let Some(share) = &mut self.shares[place] {
-                    share.pledge += amount;
+            let needs = self.needs(&wish, now_ms).unwrap_or_default();
+            for (place, amount) in &needs {
+                let pledged = self.shares[*place].as_ref().map_or(0, |share| share.pledge);
+                if !self.fits(*place, *amount + pledged, now_ms) && !places.contains(place) {
+                    places.push(*place);
+                }
+                if let Some(share) = &mut self.shares[*place] {
+                    share.pledge += *amount;
                 }
             }
-            let mut asks = Vec::with_capacity(lacking.len());
-            for (place, amount) in lacking {
-                let index = places.iter().position(|known| *known == place).unwrap_or_else(|| {
-                    places.push(place);
-                    places.len() - 1
-                });
+            all.push(needs);
+        }
+        for (at, needs) in all.into_iter().enumerate() {
+            let waiter = &self.waiting[at];
+            let asks = needs.into_iter().filter_map(|(place, amount)| {
+                let index = places.iter().position(|known| *known == place)?;
                 let uid = self.shares[place].as_ref().map_or(0, |share| share.uid);
-                let is_new = !self.waiting[at].rounds.iter().any(|(known, _)| *known == uid);
-                asks.push((index, Num(amount), is_new));
-            }
-            claims.push(asks);
-            numbers.push(self.waiting[at].number);
+                let is_new = !waiter.rounds.iter().any(|(known, _)| *known == uid);
+                (amount > 0).then_some((index, Num(amount), is_new))
+            });
+            claims.push(asks.collect());
+            numbers.push(waiter.number);
         }
     }
 
@@ -263,53 +266,76 @@ impl Desk {
 
     /// Holds claims that were granted; refuses those that nobody can pay for.
     fn judge(&mut self, reply: &Reply, sent: &InFlight, now_ms: u64, effects: &mut Effects) {
-        let none = Answer::default();
-        for mut waiter in std::mem::take(&mut self.waiting) {
+        let mut left = Vec::new();
+        for waiter in std::mem::take(&mut self.waiting) {
             if waiter.to.is_closed() {
                 continue;
             }
             let is_new = waiter.wish.ticket.is_none();
-            let answer = sent.claims.iter().position(|number| *number == waiter.number);
-            let answer = answer.map(|at| reply.claims.get(at).unwrap_or(&none));
             match self.try_hold(&waiter.wish, now_ms) {
-                Ok((ticket, _)) => {
-                    effects.sendings.push((waiter.to, Ok(ticket), is_new));
-                    continue;
-                }
+                Ok((ticket, _)) => effects.sendings.push((waiter.to, Ok(ticket), is_new)),
                 Err(Hindrance::Refused(refusal)) => {
                     effects.sendings.push((waiter.to, Err((*refusal).into()), is_new));
-                    continue;
                 }
-                Err(Hindrance::Lacking(_)) => {}
+                Err(Hindrance::Lacking(_)) => left.push(waiter),
             }
-            let Some(answer) = answer else {
-                self.waiting.push(waiter);
-                continue;
-            };
-            let mut refusal = None;
-            for lack in &answer.lacks {
-                let (Some(counter), Some(told)) =
-                    (sent.counters.get(*lack), reply.accounts.get(*lack))
-                else {
-                    continue;
-                };
-                if reply.waiting || !told.seeded {
-                    continue;
-                }
-                let known = waiter.rounds.iter().find(|(uid, _)| *uid == counter.uid);
-                let round = known.map_or(told.round, |(_, round)| *round);
-                if known.is_none() {
-                    waiter.rounds.push((counter.uid, round));
-                }
-                if round <= told.acked && refusal.is_none() {
-                    refusal = self.refusal(counter.place, &waiter.wish, told, now_ms);
-                }
-            }
+        }
+        // Only now it is known what is left of the leases.
+        for mut waiter in left {
+            let answer = sent.claims.iter().position(|number| *number == waiter.number);
+            let answer = answer.and_then(|at| reply.claims.get(at));
+            let refusal =
+                answer.and_then(|answer| self.verdict(&mut waiter, answer, reply, sent, now_ms));
             match refusal {
-                Some(refusal) => effects.sendings.push((waiter.to, Err(refusal.into()), is_new)),
+                Some(refusal) => {
+                    let is_new = waiter.wish.ticket.is_none();
+                    effects.sendings.push((waiter.to, Err(refusal.into()), is_new));
+                }
                 None => self.waiting.push(waiter),
             }
         }
+    }
+
+    /// Why a claim is refused for good; `None`: it is to wait.
+    fn verdict(
+        &self,
+        waiter: &mut Waiter,
+        answer: &Answer,
+        reply: &Reply,
+        sent: &InFlight,
+        now_ms: u64,
+    ) -> Option<Refusal> {
+        let mut refusal = None;
+        for lack in &answer.lacks {
+            let (Some(counter), Some(told)) = (sent.counters.get(*lack), reply.accounts.get(*lack))
+            else {
+                continue;
+            };
+            if reply.waiting || !told.seeded {
+                continue;
+            }
+            let known = waiter.rounds.iter().find(|(uid, _)| *uid == counter.uid);
+            let round = known.map_or(told.round, |(_, round)| *round);
+            if known.is_none() {
+                waiter.rounds.push((counter.uid, round));
+            }
+            // What another claim was granted and could not use goes back with the next message.
+            let is_left = self.shares[counter.place].as_ref().is_some_and(|s| s.unused() > 0);
+            let is_final = round <= told.acked && !is_left;
+            if refusal.is_none() && (is_final || self.is_hopeless(counter.place, waiter, told)) {
+                refusal = self.refusal(counter.place, &waiter.wish, told, now_ms);
+            }
+        }
+        refusal
+    }
+
+    /// True where even all that is held would not do.
+    fn is_hopeless(&self, place: usize, waiter: &Waiter, told: &Told) -> bool {
+        let Some(share) = &self.shares[place] else { return false };
+        let Some(rule) = &self.rules[share.place] else { return false };
+        let asked = rule.definition.asked(waiter.wish.size());
+        let cap = rule.definition.cap();
+        share.course != Course::Minute && cap.is_some_and(|cap| asked > cap - told.spent.0)
     }
 
     /// No answer came: calls that wait are judged by what is known here.

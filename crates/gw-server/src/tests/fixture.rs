@@ -18,10 +18,12 @@ use gw_core::record::{
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream,
+    IncomingResponse, Keys, OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream,
 };
 use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
+use gw_ledger::{EmbeddedBudgets, Keyring, Office};
+use gw_store::{Store, StoreOptions};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -30,7 +32,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::app::{App, HealthView, Lifecycle, ServerOptions};
+use crate::app::{App, CallerKey, HealthView, Lifecycle, ServerOptions};
 
 /// What the provider does with the next call.
 pub(super) enum Script {
@@ -349,6 +351,20 @@ pub(super) struct Gateway {
     pub(super) engine: Arc<Engine>,
 }
 
+/// The text of the key that [`admin_key`] configures.
+pub(super) const ADMIN: &str = "the-admin-key";
+
+/// Configures an admin key and one that is none (`plain-key`).
+pub(super) fn admin_key(options: &mut ServerOptions) {
+    let key = |id: &str, secret: &str, is_admin| CallerKey {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        secret: secret.to_owned().into(),
+        is_admin,
+    };
+    options.keys = vec![key("boss", ADMIN, true), key("plain", "plain-key", false)];
+}
+
 /// A gateway with default options.
 pub(super) fn gateway() -> Gateway {
     gateway_with(|_| {})
@@ -380,6 +396,7 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
     let app = App {
         engine: Arc::clone(&engine),
         authenticator: Arc::new(NoKeys),
+        governance: Arc::new(office(&clock)),
         dialects: gw_dialect::all().to_vec(),
         options,
         version: "0.0.0-test".to_owned(),
@@ -390,6 +407,23 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
         lifecycle: lifecycle.clone(),
     };
     Gateway { router: crate::router(app), upstream, store, clock, lifecycle, engine }
+}
+
+/// The real office over a store in memory.
+fn office(clock: &Arc<Hands>) -> Office {
+    let store = Store::open(StoreOptions::memory(), Arc::<Hands>::clone(clock)).expect("a store");
+    let entropy = Arc::new(Counting(AtomicU64::new(1_000)));
+    let keys: Arc<dyn Keys> = Arc::new(store.clone());
+    let clock: Arc<dyn Clock> = Arc::<Hands>::clone(clock);
+    let ring = Keyring::new(Arc::clone(&keys), Arc::clone(&clock), entropy.clone());
+    Office {
+        keyring: Arc::new(ring),
+        keys,
+        counters: Arc::new(EmbeddedBudgets::new(Arc::clone(&clock))),
+        definitions: Arc::new(store),
+        clock,
+        entropy,
+    }
 }
 
 fn snapshot(upstream: &Arc<Scripted>) -> Snapshot {

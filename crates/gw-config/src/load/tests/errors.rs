@@ -95,7 +95,7 @@ fn databases_of_other_kinds_are_refused() {
         Bench::new().toml("[store]\nurl = \"mysql://u:pw@h/d\"\nredis_url = \"redis://h\"\n");
     insta::assert_snapshot!(bench.errors(), @r"
     gateway.toml:2:7: store.url is not the address of a PostgreSQL database; write it like postgres://user:password@host:5432/database
-    gateway.toml:3:13: store.redis_url is set, but the Redis store is not in this version; remove it
+    gateway.toml:3:13: budgets and limits are shared through Redis only with a PostgreSQL database; this gateway counts for itself; set store.url as well
     ");
 }
 
