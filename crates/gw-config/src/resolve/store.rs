@@ -151,16 +151,19 @@ impl Resolver {
                 }
                 url
             }
-            None => redis_of_parts(raw)?,
+            None => match redis_of_parts(raw) {
+                Some(url) => url,
+                None => {
+                    self.redis_without_host(raw);
+                    return None;
+                }
+            },
         };
         if !has_postgres {
             let message = "budgets and limits are shared through Redis only with a PostgreSQL \
                            database; this gateway counts for itself";
-            if is_named {
-                self.problem("store.redis_url", message.to_owned(), "set store.url as well");
-            } else {
-                self.warning("store.redis_host", message.to_owned());
-            }
+            let key = if is_named { "store.redis_url" } else { "store.redis_host" };
+            self.warning(key, message.to_owned());
             return None;
         }
         let (mut except_kinds, mut except_scopes) = (Vec::new(), Vec::new());
@@ -181,6 +184,19 @@ impl Resolver {
             self.problem("store.redis_prefix", message, "write a word like ai-mcp-gateway");
         }
         Some(Redis { url, prefix, loss: raw.redis_loss, except_kinds, except_scopes })
+    }
+
+    fn redis_without_host(&mut self, raw: &RawStore) {
+        let said = [
+            ("store.redis_port", raw.redis_port.is_some()),
+            ("store.redis_db", raw.redis_db.is_some()),
+            ("store.redis_password", raw.redis_password.is_some()),
+        ];
+        if let Some((key, _)) = said.iter().find(|(_, is_said)| *is_said) {
+            let message = "a Redis server takes store.redis_url or store.redis_host; this gateway \
+                           counts for itself";
+            self.warning(key, message.to_owned());
+        }
     }
 }
 

@@ -35,6 +35,7 @@ fn sample(var: &EnvVar) -> String {
             let other = words.iter().rev().find(|word| default != Some(&(**word).into()));
             (*other.unwrap()).to_owned()
         }
+        _ if key == "store.redis_url" => "redis://h".to_owned(),
         _ if key == "store.url" => "postgres://u@h/d".to_owned(),
         _ if key == "server.host" => "localhost".to_owned(),
         _ if key == "server.cors_origins" => "https://a.example".to_owned(),
