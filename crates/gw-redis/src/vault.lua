@@ -191,14 +191,17 @@ local function join()
 end
 
 -- Who may still give back: holders of a lease, and for minutes everyone who counts there.
-local function others_acked(a, all)
+local function others_acked(a, key, all)
   local acked = a.round
   for _, member in ipairs(all) do
     local id = member[1]
     if id ~= m.i then
       local got = redis.call('HMGET', a.at, 'l:' .. id, 'k:' .. id)
       if got[1] and (a.minute or got[1] ~= '0') then
-        acked = math.min(acked, tonumber(got[2] or '0'))
+        local heeded = tonumber(got[2] or '0')
+        -- Whoever took more since is asked again.
+        if heeded < a.round then redis.call('SADD', recalls_of(id), key) end
+        acked = math.min(acked, heeded)
       end
     end
   end
@@ -332,13 +335,14 @@ local function sync()
         if less(want, extra) then extra = want end
         a.held = add(a.held, extra)
         a.lease = add(a.lease, extra)
+        if not is_zero(extra) then redis.call('HSET', a.at, 'k:' .. m.i, '0') end
       end
     end
     redis.call('HSET', a.at, 'l:' .. m.i, str(a.lease))
     save(a, wanted.ttl)
     local tell = {lease = str(a.lease), spent = str(a.spent), held = str(a.held),
       before = str(a.before), round = a.round, seeded = a.seeded, acked = a.round}
-    if lacking[at] then tell.acked = others_acked(a, all) end
+    if lacking[at] then tell.acked = others_acked(a, wanted.k, all) end
     if wanted.fresh and a.seeded then
       local own = own_amounts(a)
       if #own > 0 then tell.own = own end

@@ -181,7 +181,8 @@ impl Desk {
             drop,
             keep: Num(share.lease),
             want: (!is_recalled && want > 0).then_some(Num(want)),
-            ack: share.recall,
+            // Heeded as long as nothing is held that is not in use.
+            ack: if share.unused() <= 0 { share.recall } else { 0 },
             fresh: share.is_fresh,
         };
         Some((standing, Sent { place, uid: share.uid, slots }))
