@@ -16,7 +16,7 @@ use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
-use gw_ledger::{EmbeddedBudgets, Office};
+use gw_ledger::Office;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
@@ -68,7 +68,7 @@ pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
     let resources = Resources {
         clock,
         entropy,
-        budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
+        budgets: governance.budgets.store(),
         calls: Arc::clone(&store.calls),
         conversations: Arc::clone(&store.conversations),
         store: Arc::clone(&store.health),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use gw_core::seam::{Clock, Governance, StoreHealth};
+use crate::store::Store;
+use gw_core::seam::{Clock, Governance};
 use gw_core::{Error, Kind, Result};
 use gw_server::admin::{
     AccountBody, AccountView, Body, BudgetBody, BudgetView, KeyBody, KeyDetail, KeyView, LimitBody,
     LimitView, NewKeyView, OwnKey, Page, PageQuery, RotateBody, accounts, budgets, keys, limits,
 };
-use crate::store::Store;
 use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -208,7 +208,7 @@ impl Desk {
     /// Waits until what was changed is written.
     pub(crate) async fn close(&self) -> Result<()> {
         match self {
-            Self::Store(here) => here.store.flush().await,
+            Self::Store(here) => here.store.health.flush().await,
             Self::Gateway(_) => Ok(()),
         }
     }

@@ -36,7 +36,6 @@ pub(crate) struct Store {
     pub(crate) budgets: Arc<dyn Budgets>,
     pub(crate) reports: Arc<dyn UsageReports>,
     /// The other replicas, where there may be any.
-    #[expect(dead_code, reason = "for counters that replicas share")]
     pub(crate) instances: Option<Arc<dyn Instances>>,
     /// `sqlite` or `postgres`.
     pub(crate) name: &'static str,

@@ -119,6 +119,7 @@ pub const STORE_CONNECTIONS_MAX: usize = 256;
 
 /// Bytes of journal kept while a database server is away; configuration may change it.
 pub const STORE_JOURNAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
 /// Keys, accounts, budgets and limits that are defined, of each at most.
 pub const DEFINITIONS_MAX: usize = 100_000;
 

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         Arc::clone(&gateway.engine.resources().clock),
     )?);
     tokio::spawn(callers.warm_up());
-    let budgets = Arc::clone(&gateway.governance.budgets);
+    let budgets = gateway.governance.budgets.clone();
     let threshold = money::threshold(&settings);
     let app = App {
         alerts: Arc::new(move || alerts::lines(&budgets, threshold)),
@@ -113,6 +113,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
             "{left} call records wait beside the store for the next start: {error}"
         ));
     }
+    gateway.governance.budgets.stop().await;
     gateway.store.health.flush().await?;
     served.context("serving failed")
 }
