@@ -6,6 +6,7 @@ mod clock;
 mod dialect;
 mod keys;
 mod reports;
+mod responses;
 mod store;
 mod upstream;
 
@@ -17,5 +18,6 @@ pub use dialect::{
 };
 pub use keys::{Authenticator, Keys};
 pub use reports::UsageReports;
+pub use responses::Responses;
 pub use store::{CallLog, Conversations, StoreHealth};
 pub use upstream::{BodyStream, IncomingResponse, OutgoingRequest, Timeouts, Upstream};

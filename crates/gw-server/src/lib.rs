@@ -13,6 +13,7 @@ mod edge;
 
 mod auth;
 mod origin;
+mod query_key;
 mod surface;
 
 mod body;
@@ -22,6 +23,7 @@ mod fields;
 mod ask;
 mod errors;
 mod estimate;
+mod kept;
 mod relay;
 mod respond;
 

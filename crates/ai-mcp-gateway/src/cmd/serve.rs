@@ -46,6 +46,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let app = App {
         engine: Arc::clone(&gateway.engine),
         dialects: gw_dialect::all().to_vec(),
+        responses: Arc::new(gateway.store.clone()),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),

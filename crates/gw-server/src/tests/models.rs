@@ -26,7 +26,7 @@ async fn anthropic_clients_page_through_their_own_shape() {
     };
     let first = page("?limit=4").await.json();
     assert_eq!(first["has_more"], true);
-    assert_eq!(first["first_id"], "auto");
+    assert_eq!(first["first_id"], "anthropic/auto");
     assert_eq!(first["data"][4], serde_json::Value::Null);
     assert_eq!(first["data"][3]["type"], "model");
     let last = first["last_id"].as_str().expect("an id");
@@ -34,8 +34,8 @@ async fn anthropic_clients_page_through_their_own_shape() {
     assert_eq!(rest["has_more"], false);
     assert_eq!(rest["data"].as_array().map(Vec::len), Some(2));
     assert_eq!(rest["data"][0]["created_at"], "2026-01-02T00:00:00.000Z");
-    let before = page("?limit=2&before_id=acme/tiny").await.json();
-    assert_eq!((&before["first_id"], &before["has_more"]), (&"L2".into(), &true.into()));
+    let before = page("?limit=2&before_id=anthropic/acme/tiny").await.json();
+    assert_eq!((&before["first_id"], &before["has_more"]), (&"anthropic/L2".into(), &true.into()));
     for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?after_id=nobody", "?before_id=nobody"] {
         let seen = page(wrong).await;
         assert_eq!(seen.status, 400, "{wrong}");

@@ -27,6 +27,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "money",
         sql: include_str!("../../migrations/sqlite/0002_money.sql"),
     },
+    Migration {
+        version: 4,
+        name: "responses",
+        sql: include_str!("../../migrations/sqlite/0004_responses.sql"),
+    },
 ];
 
 /// Applies what is missing.
