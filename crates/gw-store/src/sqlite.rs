@@ -42,8 +42,8 @@ use calls::CallRow;
 use conversations::{Conversation, TurnRow};
 use fault::Place;
 use readers::{Readers, Source};
-pub use retention::Retention;
 use responses::ResponseRow;
+pub use retention::Retention;
 use writer::{Definition, Queue, Write, Written};
 
 /// Pages of the log (4 KiB each) after which the writer moves them into the database: fewer disk
@@ -249,11 +249,7 @@ impl Responses for Store {
             .await
     }
 
-    async fn response_of_item(
-        &self,
-        owner: &str,
-        item_id: &str,
-    ) -> Result<Option<StoredResponse>> {
+    async fn response_of_item(&self, owner: &str, item_id: &str) -> Result<Option<StoredResponse>> {
         let (owner, id) = (owner.to_owned(), item_id.to_owned());
         self.inner.readers.read(move |connection| responses::of_item(connection, &owner, &id)).await
     }

@@ -14,9 +14,7 @@ use std::sync::Arc;
 use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
-use gw_core::seam::{
-    Budgets, CallLog, Conversations, Keys, Responses, StoreHealth, UsageReports,
-};
+use gw_core::seam::{Budgets, CallLog, Conversations, Keys, Responses, StoreHealth, UsageReports};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
 use serde_json::Map;

@@ -33,8 +33,7 @@ pub trait Responses: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`crate::Kind::StoreUnavailable`].
-    async fn response_of_item(&self, owner: &str, item_id: &str)
-    -> Result<Option<StoredResponse>>;
+    async fn response_of_item(&self, owner: &str, item_id: &str) -> Result<Option<StoredResponse>>;
 
     /// Removes a response; false where there was none.
     ///

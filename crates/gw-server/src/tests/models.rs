@@ -99,3 +99,23 @@ async fn one_model_is_found_by_any_of_its_names() {
     let seen = gateway.ask(request("GET", "/v1/models/acme/tiny", &headers, "")).await.json();
     assert_eq!(seen["display_name"], "The tiny");
 }
+
+#[tokio::test]
+async fn clients_of_anthropics_dialect_reach_other_makers_models_by_alias() {
+    let gateway = gateway();
+    let headers = [("anthropic-version", "2023-06-01")];
+    let list = gateway.ask(request("GET", "/v1/models?limit=1000", &headers, "")).await.json();
+    for entry in list["data"].as_array().expect("a list") {
+        let id = entry["id"].as_str().expect("an id");
+        assert!(id.starts_with("anthropic/"), "{id}");
+        let seen = gateway.ask(request("GET", &format!("/v1/models/{id}"), &headers, "")).await;
+        assert_eq!((seen.status, &seen.json()["id"]), (200, &id.into()));
+        let body = serde_json::json!({"model": id, "max_tokens": 9,
+            "messages": [{"role": "user", "content": "Say hello."}]});
+        let seen = gateway.post("/v1/messages", &body).await;
+        assert_eq!(seen.status, 200, "{id}: {}", seen.text());
+    }
+    let body = serde_json::json!({"model": "anthropic/nothing", "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Say hello."}]});
+    assert_eq!(gateway.post("/v1/messages", &body).await.status, 404);
+}
