@@ -12,8 +12,8 @@ BIN := target/debug
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Start the gateway on http://127.0.0.1:3000
-	cargo run --profile quick --package ai-mcp-gateway -- serve
+run: ## Start the gateway on http://127.0.0.1:3000, open to this machine
+	cargo run --profile quick --package ai-mcp-gateway -- serve --open
 
 test: test-rust test-data test-tours ## Run every test
 

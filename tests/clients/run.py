@@ -61,6 +61,15 @@ class Run:
         return [request["body"] for request in requests if request["model"] == model]
 
 
+    def upgrades(self):
+        """How many WebSockets the gateway has opened."""
+        with urllib.request.urlopen(f"{self.gateway}/metrics") as reply:
+            lines = reply.read().decode().splitlines()
+        counts = [line.rsplit(" ", 1)[1] for line in lines
+                  if line.startswith("gateway_http_requests_total") and 'status="101"' in line]
+        return sum(int(float(count)) for count in counts)
+
+
 class Missing(Exception):
     """The client is not installed."""
 
@@ -99,7 +108,9 @@ def codex(run, is_socket):
                "--skip-git-repo-check", "--sandbox", "danger-full-access"]
     for key, value in settings.items():
         command += ["-c", f"{key}={value}"]
+    before = run.upgrades()
     said = run([*command, "Call exec_command, please."], GATEWAY_KEY="tour-key")
+    assert (run.upgrades() > before) == is_socket, "the WebSocket is used where it is offered"
     events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     kinds = [event["type"] for event in events]
     assert "turn.completed" in kinds, said
@@ -196,7 +207,7 @@ def main():
         try:
             simulator = [str(arguments.simulator.resolve())]
             simulator_url = house.start("simulator", simulator, "/_simulator/requests", {})
-            gateway = [str(arguments.gateway.resolve()), "serve"]
+            gateway = [str(arguments.gateway.resolve()), "serve", "--open"]
             gateway_url = house.start("gateway", gateway, "/readyz", simulated(simulator_url))
             run = Run(arguments, house, gateway_url, simulator_url)
             for name in [arguments.only] if arguments.only else CLIENTS:

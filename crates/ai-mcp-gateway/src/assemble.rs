@@ -17,13 +17,14 @@ use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
-use gw_ledger::{Alert, MemoryBudgets};
+use gw_ledger::EmbeddedBudgets;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
 use gw_store::{Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
 
+use crate::money::{self, Governance};
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
 
@@ -31,6 +32,8 @@ use crate::real::{SystemClock, SystemEntropy};
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Store,
+    /// Who may call and what it may cost.
+    pub(crate) governance: Governance,
     /// True where simulated models answer because nothing else is there.
     pub(crate) is_demo: bool,
 }
@@ -40,37 +43,26 @@ pub(crate) struct Gateway {
 /// # Errors
 /// [`Kind::NotConfigured`] and [`Kind::InvalidRequest`] name the configuration key;
 /// [`Kind::StoreUnavailable`] where the store cannot be opened.
-pub(crate) fn gateway(loaded: &Loaded) -> Result<Gateway> {
+pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
     let settings = &*loaded.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = client(settings)?;
     let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = Store::open(store_options(settings), Arc::clone(&clock))?;
+    store.set_retention(money::retention(settings));
+    let governance = Governance::load(settings, &store, &clock, &entropy).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
     let resources = Resources {
         clock,
         entropy,
-        budgets: Arc::new(budgets(settings)),
+        budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
         calls: Arc::new(store.clone()),
         conversations: Arc::new(store.clone()),
         store: Arc::new(store.clone()),
     };
-    Ok(Gateway { engine: Engine::new(resources, snapshot), store, is_demo })
-}
-
-fn budgets(settings: &Settings) -> MemoryBudgets {
-    if !settings.cost.enable_cost_tracking {
-        return MemoryBudgets::new();
-    }
-    MemoryBudgets::with_alert(settings.cost.alert_threshold_usd, |alert: Alert| {
-        tracing::warn!(
-            spent = %alert.spent,
-            threshold = %alert.threshold,
-            "spending since the start passed COST_ALERT_THRESHOLD"
-        );
-    })
+    Ok(Gateway { engine: Engine::new(resources, snapshot), store, governance, is_demo })
 }
 
 /// The outgoing client.

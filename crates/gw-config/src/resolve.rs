@@ -108,6 +108,8 @@ impl Resolver {
             durability: raw.durability,
             readers: raw.readers,
             busy_timeout_ms: raw.busy_timeout_ms,
+            calls_kept_days: raw.calls_kept_days,
+            calls_megabytes_max: raw.calls_megabytes_max,
         }
     }
 

@@ -281,6 +281,10 @@ impl Authenticator for Keyring {
         self.touch(&entry, now_ms).await;
         Ok(Arc::clone(&entry.principal))
     }
+
+    fn is_meant(&self, key: &str) -> bool {
+        key::is_well_formed(key)
+    }
 }
 
 impl Entry {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Dialect, DialectId, Responses};
+use gw_core::seam::{Authenticator, Dialect, DialectId, Responses};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -24,6 +24,8 @@ use crate::traffic::Traffic;
 pub struct App {
     /// Runs the calls.
     pub engine: Arc<Engine>,
+    /// Finds the caller behind a key that is not among the configured ones.
+    pub authenticator: Arc<dyn Authenticator>,
     /// Every wire format that clients may speak.
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// Responses that clients continue by their id.

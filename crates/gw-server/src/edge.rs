@@ -78,7 +78,7 @@ async fn matched(
     if !route.offers(request.method()) {
         return Err(Refusal::wrong_method(request.method().as_str(), route.allow));
     }
-    let caller = server.keys.caller(request.headers(), route.scope)?;
+    let caller = server.keys.caller(request.headers(), route.scope).await?;
     if route.scope == Scope::Caller && caller.principal.key_id.is_none() {
         origin::check_page(options, request.headers())?;
     }

@@ -1,6 +1,6 @@
 //! What callers of the edge see, over the real engine and a scripted provider.
 
-mod fixture;
+pub(crate) mod fixture;
 
 mod bodies;
 mod browsers;

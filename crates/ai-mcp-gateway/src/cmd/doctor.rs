@@ -99,7 +99,7 @@ async fn look(setup: &Setup) -> Vec<Finding> {
         findings.push(running(setup, &loaded.settings, endpoint).await);
     }
     findings.push(port(&loaded.settings).await);
-    match assemble::gateway(&loaded) {
+    match assemble::gateway(&loaded).await {
         Ok(gateway) => inside(&gateway, &loaded.settings, &mut findings).await,
         Err(error) => findings.push(Finding::failed("start", &error)),
     }

@@ -9,6 +9,7 @@ use gw_config::section::server::Server;
 use gw_config::{Purpose, Settings};
 use gw_core::Layer;
 use gw_core::seam::StoreHealth;
+use gw_ledger::NewKey;
 use gw_server::{
     App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
 };
@@ -29,6 +30,9 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     if let Some(port) = args.port {
         flags.push(("server.port", port.to_string()));
     }
+    if args.open {
+        flags.push(("server.allow_open", "true".to_owned()));
+    }
     let loaded = setup.load_to_answer(Purpose::Serve, &flags).await?;
     let settings = Arc::clone(&loaded.settings);
     logging::start(&settings)?;
@@ -38,13 +42,14 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be collected")?;
-    let gateway = assemble::gateway(&loaded)?;
+    let gateway = assemble::gateway(&loaded).await?;
     let stopped = signals()?;
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
     let app = App {
         engine: Arc::clone(&gateway.engine),
+        authenticator: Arc::<gw_ledger::Keyring>::clone(&gateway.governance.keyring),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::new(gateway.store.clone()),
         options: server_options(&settings, address),
@@ -56,6 +61,12 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         lifecycle: lifecycle.clone(),
     };
     banner(&gateway, &settings, address, output);
+    let first_key = gateway.governance.first_key(&settings).await?;
+    if let Some(first_key) = first_key {
+        show_first_key(&first_key, output);
+    }
+    let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
+    let in_step = tokio::spawn(in_step);
     let looking =
         tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
     let options = ServeOptions {
@@ -65,6 +76,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     };
     let served = gw_server::serve(listener, gw_server::router(app), stopped, options).await;
     looking.abort();
+    in_step.abort();
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
@@ -157,6 +169,12 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
              and start again. --no-demo refuses to start instead.",
         );
     }
+    if !settings.server.require_key {
+        output.warning(&format!(
+            "OPEN: callers need no key. Whoever reaches http://{address} spends your money; leave \
+             out --open (server.allow_open) to ask for keys."
+        ));
+    }
     for layer in Layer::ALL {
         let models = snapshot.catalog.layer(layer, &snapshot.provider_ids);
         let state = match (settings.layers.of(layer).enabled, models.first()) {
@@ -172,6 +190,15 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
         .as_ref()
         .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
     output.note(&format!("  store  {store}"));
+}
+
+/// The only time the first key's secret is seen. It goes to the terminal and to no log.
+fn show_first_key(first: &NewKey, output: Output) {
+    output.note(&format!("  key    {}", first.key));
+    output.note(
+        "         This is the admin key. It is shown once: keep it. Clients send it as \
+         `Authorization: Bearer <key>` or `x-api-key: <key>`.",
+    );
 }
 
 /// Catches SIGINT and SIGTERM from now on, whether or not the wait has begun, and ends with the

@@ -24,14 +24,7 @@ impl Resolver {
         }
         self.check_origins(&raw.cors_origins);
         let keys = self.keys(raw.key, raw.keys);
-        let require_key = raw.require_key.unwrap_or(!keys.is_empty());
-        if require_key && keys.is_empty() {
-            self.problem(
-                "server.require_key",
-                "server.require_key is true, but there is no key".to_owned(),
-                "set server.key or GATEWAY_SERVER__KEY",
-            );
-        }
+        let require_key = raw.require_key.unwrap_or(!raw.allow_open || !keys.is_empty());
         if !require_key && !raw.allow_open && !is_loopback(&host) {
             self.refuse_open(&host);
         }
@@ -57,8 +50,8 @@ impl Resolver {
             Purpose::Serve => self.problem(
                 "server.host",
                 message,
-                "set a key for callers (server.key, or GATEWAY_SERVER__KEY), listen on 127.0.0.1, \
-                 or set server.allow_open = true (GATEWAY_SERVER__ALLOW_OPEN=true)",
+                "leave out server.require_key = false, listen on 127.0.0.1, or set \
+                 server.allow_open = true (GATEWAY_SERVER__ALLOW_OPEN=true)",
             ),
             Purpose::Other => {
                 self.warning("server.host", format!("{message}; `serve` will refuse to start"));
@@ -125,6 +118,13 @@ fn is_host(host: &str) -> bool {
         || (!host.is_empty()
             && host.len() <= 253
             && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
+}
+
+impl Server {
+    /// True where only programs on this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -32,6 +32,14 @@ pub struct RawStore {
     pub readers: usize,
     /// How long to wait for another program that holds the file, in milliseconds.
     pub busy_timeout_ms: u64,
+    /// Days for which calls are kept one by one; without end unless set. Sums of usage and
+    /// spending stay.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub calls_kept_days: Option<u32>,
+    /// Megabytes that all kept calls may take together, about; the oldest go first. Without end
+    /// unless set.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub calls_megabytes_max: Option<u64>,
 }
 
 impl Default for RawStore {
@@ -43,6 +51,8 @@ impl Default for RawStore {
             durability: Durability::Os,
             readers: limits::STORE_READERS_MAX,
             busy_timeout_ms: 5_000,
+            calls_kept_days: None,
+            calls_megabytes_max: None,
         }
     }
 }
@@ -69,6 +79,10 @@ pub struct Store {
     pub readers: usize,
     /// Wait for another program that holds the file, in milliseconds.
     pub busy_timeout_ms: u64,
+    /// Days for which calls are kept one by one; `None`: without end.
+    pub calls_kept_days: Option<u32>,
+    /// Megabytes that kept calls may take; `None`: without end.
+    pub calls_megabytes_max: Option<u64>,
 }
 
 fn path_or_memory<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,14 +10,15 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTable};
+use gw_core::principal::Principal;
 use gw_core::record::{
     CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StatsRow, StoredMessage,
     StoredResponse, StoredSummary, TodoItem,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
-    BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy, IncomingResponse,
-    OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts, Upstream,
+    Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
+    IncomingResponse, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts, Upstream,
 };
 use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
@@ -196,6 +197,20 @@ impl Entropy for Counting {
         for (at, byte) in buffer.iter_mut().enumerate() {
             *byte = next[at % next.len()];
         }
+    }
+}
+
+/// A key ring without a key.
+pub(crate) struct NoKeys;
+
+#[async_trait]
+impl Authenticator for NoKeys {
+    async fn authenticate(&self, _: &str) -> gw_core::Result<Arc<Principal>> {
+        Err(Error::new(Kind::Unauthenticated, "the key is not known here"))
+    }
+
+    fn is_meant(&self, key: &str) -> bool {
+        key.starts_with("gw-")
     }
 }
 
@@ -417,6 +432,7 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
     let lifecycle = Lifecycle::default();
     let app = App {
         engine: Arc::clone(&engine),
+        authenticator: Arc::new(NoKeys),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::<Memory>::clone(&store),
         options,

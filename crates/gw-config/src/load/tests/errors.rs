@@ -98,10 +98,6 @@ fn stores_of_later_versions_are_refused_in_the_file() {
 #[test]
 fn relations_between_keys_are_checked() {
     for (toml, expected) in [
-        (
-            "[server]\nrequire_key = true\n",
-            "gateway.toml:2:15: server.require_key is true, but there is no key",
-        ),
         ("[server]\nkey = \"short\"\n", "gateway.toml:2:7: server.key is too short"),
         (
             "[[server.keys]]\nid = \"a\"\nkey = \"12345678\"\n[[server.keys]]\nid = \"a\"\nkey = \"12345678\"\n",

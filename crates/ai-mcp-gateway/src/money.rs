@@ -1,0 +1,120 @@
+//! Keys and budgets of this process: read from the store, and kept in step with what other programs
+//! (the command line) write there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gw_config::Settings;
+use gw_core::Result;
+use gw_core::key::KeyRecord;
+use gw_core::seam::{Clock, Entropy};
+use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey};
+use gw_store::{Retention, Store};
+use tokio::time::MissedTickBehavior;
+
+const DAY_MS: u64 = 86_400_000;
+const MEGABYTE: u64 = 1_000_000;
+
+/// How often the store is asked whether another program changed it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Who may call and what it may cost.
+#[derive(Clone, Debug)]
+pub(crate) struct Governance {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) budgets: Arc<EmbeddedBudgets>,
+}
+
+impl Governance {
+    /// What the store keeps.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::StoreUnavailable`].
+    pub(crate) async fn load(
+        settings: &Settings,
+        store: &Store,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<Self> {
+        let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
+        let keyring = Keyring::load(Arc::new(store.clone()), own_clock, own_entropy).await?;
+        let mut budgets = EmbeddedBudgets::load(store, Arc::clone(clock)).await?;
+        budgets = budgets.with_alerts(budget_alert);
+        if settings.cost.enable_cost_tracking {
+            budgets = budgets.with_total_alert(settings.cost.alert_threshold_usd, total_alert);
+        }
+        Ok(Self { keyring: Arc::new(keyring), budgets: Arc::new(budgets) })
+    }
+
+    /// The admin key that a first start makes; `None` where there is any key already.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::StoreUnavailable`].
+    pub(crate) async fn first_key(&self, settings: &Settings) -> Result<Option<NewKey>> {
+        if !settings.server.keys.is_empty() || !self.keyring.is_empty() {
+            return Ok(None);
+        }
+        let record = KeyRecord { name: "admin".to_owned(), is_admin: true, ..KeyRecord::default() };
+        self.keyring.create(record).await.map(Some)
+    }
+
+    /// Takes over what other programs change in the store, and gives back what reservations hold
+    /// past their lease; for ever. Costs a look a second while nothing changes.
+    pub(crate) async fn keep_in_step(self, store: Store) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Nothing is taken for seen: what changed between loading and now is read again.
+        let mut seen = None;
+        loop {
+            ticks.tick().await;
+            let expired = self.budgets.expire();
+            if expired > 0 {
+                tracing::warn!(expired, "reservations outlived their lease and were given back");
+            }
+            let Ok(edition) = store.foreign_changes().await else { continue };
+            if seen == Some(edition) {
+                continue;
+            }
+            match self.reload(&store).await {
+                Ok(()) => seen = Some(edition),
+                Err(error) => {
+                    tracing::warn!(message = error.message(), "keys and budgets not read again");
+                }
+            }
+        }
+    }
+
+    async fn reload(&self, store: &Store) -> Result<()> {
+        self.keyring.reload().await?;
+        self.budgets.reload(store).await
+    }
+}
+
+/// How long calls are kept one by one.
+pub(crate) fn retention(settings: &Settings) -> Retention {
+    let store = &settings.store;
+    Retention {
+        calls_kept_ms: store.calls_kept_days.map(|days| u64::from(days).saturating_mul(DAY_MS)),
+        calls_bytes_max: store.calls_megabytes_max.map(|max| max.saturating_mul(MEGABYTE)),
+    }
+}
+
+fn total_alert(alert: Alert) {
+    tracing::warn!(
+        spent = %alert.spent,
+        threshold = %alert.threshold,
+        "spending since the start passed COST_ALERT_THRESHOLD"
+    );
+}
+
+fn budget_alert(alert: BudgetAlert) {
+    let BudgetAlert { percent, status } = alert;
+    tracing::warn!(
+        budget = %status.budget.id,
+        scope = %status.budget.scope,
+        percent,
+        spent = %status.spent,
+        cap = %status.budget.cap,
+        "a budget reached its threshold"
+    );
+}
