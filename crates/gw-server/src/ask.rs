@@ -9,10 +9,10 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use gw_core::Error;
 use gw_core::chat::ChatRequest;
 use gw_core::seam::{ClientStream, Dialect, DialectId};
-use gw_engine::{Answer, AnswerBody, CallContext, Door, Failure, Head, Inbound, Whole};
+use gw_core::{Error, Retry};
+use gw_engine::{Answer, AnswerBody, CallContext, Door, Engine, Failure, Head, Inbound, Whole};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, TE, TRAILER};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
@@ -50,6 +50,8 @@ pub(crate) struct Ask {
     pub(crate) caller: Caller,
     /// What else was said.
     pub(crate) context: CallContext,
+    /// Models to ask, in order, where the one asked for gives no answer.
+    pub(crate) alternatives: Vec<String>,
     /// True where the client takes trailers.
     pub(crate) wants_trailers: bool,
     /// True where answers of other formats shall bear an id of this gateway.
@@ -83,6 +85,7 @@ impl Ask {
             raw: Some(bytes),
             caller,
             context,
+            alternatives: Vec::new(),
             wants_trailers: takes_trailers(headers),
             names_answers: false,
             echo: Map::new(),
@@ -152,7 +155,8 @@ pub(crate) async fn answer(server: &Arc<Server>, ask: Ask) -> Result<Response, R
     let principal = caller.principal;
     let inbound = Inbound { door: manner.door, request, raw, principal, context };
     let engine = Arc::clone(&server.app.engine);
-    let mut run: Running = Box::pin(async move { engine.run(inbound).await });
+    let alternatives = ask.alternatives;
+    let mut run: Running = Box::pin(async move { run_any(&engine, inbound, alternatives).await });
     let answer = if is_streaming && relay::can_wait(manner.dialect) {
         let patience = Duration::from_millis(stream.manners.keep_alive_ms.max(1));
         match tokio::time::timeout(patience, &mut run).await {
@@ -172,6 +176,26 @@ pub(crate) async fn answer(server: &Arc<Server>, ask: Ask) -> Result<Response, R
     };
     respond::write_head(&head, manner.surface, response.headers_mut());
     Ok(response)
+}
+
+/// Runs the call, and again for the next model while one gives no answer that another might give. The
+/// client sees what the model it asked for failed of.
+async fn run_any(
+    engine: &Arc<Engine>,
+    mut inbound: Inbound,
+    alternatives: Vec<String>,
+) -> Result<Answer, Failure> {
+    let mut shown: Option<Failure> = None;
+    for next in alternatives {
+        match engine.run(inbound.clone()).await {
+            Err(failure) if failure.error.retry() != Retry::No => {
+                shown.get_or_insert(failure);
+                inbound.request.model = next;
+            }
+            decided => return decided.map_err(|failure| shown.unwrap_or(failure)),
+        }
+    }
+    engine.run(inbound).await.map_err(|failure| shown.unwrap_or(failure))
 }
 
 /// A call that runs.
