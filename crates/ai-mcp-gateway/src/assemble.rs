@@ -21,9 +21,10 @@ use gw_ledger::EmbeddedBudgets;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
-use gw_store::{Durability, Store, StoreOptions};
+use gw_store::{Backlog, Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
 
+use crate::alerts::{self, Messenger};
 use crate::money::{self, Governance};
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -32,8 +33,12 @@ use crate::real::{SystemClock, SystemEntropy};
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Store,
+    /// Records that the store does not take now.
+    pub(crate) backlog: Arc<Backlog>,
     /// Who may call and what it may cost.
     pub(crate) governance: Governance,
+    /// Posts alerts, where a webhook is configured.
+    pub(crate) messenger: Option<Messenger>,
     /// True where simulated models answer because nothing else is there.
     pub(crate) is_demo: bool,
 }
@@ -48,21 +53,27 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = client(settings)?;
+    let (alarm, messenger) = alerts::alarm(&settings.alerts.webhook, &client, &clock, &entropy);
     let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = Store::open(store_options(settings), Arc::clone(&clock))?;
     store.set_retention(money::retention(settings));
-    let governance = Governance::load(settings, &store, &clock, &entropy).await?;
+    let beside = store.path().map(Backlog::path_beside);
+    let backlog = Arc::new(Backlog::open(Arc::new(store.clone()), beside.as_deref())?);
+    // Before budgets read what was spent: what waited is a part of it.
+    backlog.hand_over().await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, alarm).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
     let resources = Resources {
         clock,
         entropy,
         budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
-        calls: Arc::new(store.clone()),
+        calls: Arc::<Backlog>::clone(&backlog),
         conversations: Arc::new(store.clone()),
         store: Arc::new(store.clone()),
     };
-    Ok(Gateway { engine: Engine::new(resources, snapshot), store, governance, is_demo })
+    let engine = Engine::new(resources, snapshot);
+    Ok(Gateway { engine, store, backlog, governance, messenger, is_demo })
 }
 
 /// The outgoing client.
@@ -366,7 +377,13 @@ fn engine(settings: &Settings) -> EngineOptions {
         breaker_open_ms: routing.breaker.open_ms,
         recent_messages: settings.context.recent_messages,
         classify_by_model: routing.classify == Classify::Model,
-        allow_unpriced: settings.cost.unpriced == Unpriced::Allow,
+        unpriced: match settings.cost.unpriced {
+            Unpriced::Allow => gw_ledger::Unpriced::Allow,
+            Unpriced::Estimate => {
+                gw_ledger::Unpriced::Ceiling(settings.cost.unpriced_usd_per_million.0)
+            }
+            Unpriced::Deny => gw_ledger::Unpriced::Deny,
+        },
         defaults: RequestDefaults {
             model: settings.defaults.model.clone(),
             temperature: settings.defaults.temperature,

@@ -5,6 +5,7 @@ mod cli;
 mod output;
 mod real;
 
+mod alerts;
 mod assemble;
 mod discovery;
 mod local;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gw_config::Settings;
-use gw_core::Result;
 use gw_core::key::KeyRecord;
 use gw_core::seam::{Clock, Entropy};
-use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets, Keyring, NewKey};
+use gw_core::{Money, Result};
+use gw_ledger::{EmbeddedBudgets, Keyring, NewKey};
 use gw_store::{Retention, Store};
 use tokio::time::MissedTickBehavior;
+
+use crate::alerts::Alarm;
 
 const DAY_MS: u64 = 86_400_000;
 const MEGABYTE: u64 = 1_000_000;
@@ -35,14 +37,15 @@ impl Governance {
         store: &Store,
         clock: &Arc<dyn Clock>,
         entropy: &Arc<dyn Entropy>,
+        alarm: Alarm,
     ) -> Result<Self> {
         let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
         let keyring = Keyring::load(Arc::new(store.clone()), own_clock, own_entropy).await?;
         let mut budgets = EmbeddedBudgets::load(store, Arc::clone(clock)).await?;
-        budgets = budgets.with_alerts(budget_alert);
-        if settings.cost.enable_cost_tracking {
-            budgets = budgets.with_total_alert(settings.cost.alert_threshold_usd, total_alert);
-        }
+        let of_budgets = alarm.clone();
+        budgets = budgets.with_alerts(move |alert| of_budgets.budget(&alert));
+        let threshold = threshold(settings);
+        budgets = budgets.with_total_alert(threshold, move |alert| alarm.total(&alert));
         Ok(Self { keyring: Arc::new(keyring), budgets: Arc::new(budgets) })
     }
 
@@ -90,6 +93,11 @@ impl Governance {
     }
 }
 
+/// `COST_ALERT_THRESHOLD`, where costs are counted; nothing for no alert.
+pub(crate) fn threshold(settings: &Settings) -> Money {
+    if settings.cost.enable_cost_tracking { settings.cost.alert_threshold_usd } else { Money::ZERO }
+}
+
 /// How long calls are kept one by one.
 pub(crate) fn retention(settings: &Settings) -> Retention {
     let store = &settings.store;
@@ -97,24 +105,4 @@ pub(crate) fn retention(settings: &Settings) -> Retention {
         calls_kept_ms: store.calls_kept_days.map(|days| u64::from(days).saturating_mul(DAY_MS)),
         calls_bytes_max: store.calls_megabytes_max.map(|max| max.saturating_mul(MEGABYTE)),
     }
-}
-
-fn total_alert(alert: Alert) {
-    tracing::warn!(
-        spent = %alert.spent,
-        threshold = %alert.threshold,
-        "spending since the start passed COST_ALERT_THRESHOLD"
-    );
-}
-
-fn budget_alert(alert: BudgetAlert) {
-    let BudgetAlert { percent, status } = alert;
-    tracing::warn!(
-        budget = %status.budget.id,
-        scope = %status.budget.scope,
-        percent,
-        spent = %status.spent,
-        cap = %status.budget.cap,
-        "a budget reached its threshold"
-    );
 }

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::load::Purpose;
 use crate::secret::Secret;
+use crate::section::alerts::Webhook;
 use crate::section::store::{MEMORY, RawStore, Store};
 use crate::settings::{Raw, Settings};
 use crate::source::{Problem, Source, Warning};
@@ -44,6 +45,7 @@ impl Resolver {
         self.check_layers(&raw.layers, &raw.routing);
         self.check_proxy("proxy.http", raw.proxy.http.as_ref());
         self.check_proxy("proxy.https", raw.proxy.https.as_ref());
+        self.check_webhook(&raw.alerts.webhook);
         if let Some(endpoint) = &raw.client.endpoint {
             self.check_url("client.endpoint", endpoint, "http://localhost:3000");
         }
@@ -60,6 +62,7 @@ impl Resolver {
             layers: raw.layers,
             routing: raw.routing,
             cost: raw.cost,
+            alerts: raw.alerts,
             context: raw.context,
             proxy: raw.proxy,
             demo: raw.demo,
@@ -110,6 +113,26 @@ impl Resolver {
             busy_timeout_ms: raw.busy_timeout_ms,
             calls_kept_days: raw.calls_kept_days,
             calls_megabytes_max: raw.calls_megabytes_max,
+        }
+    }
+
+    fn check_webhook(&mut self, webhook: &Webhook) {
+        let Some(url) = &webhook.url else { return };
+        let is_good = Url::parse(url.expose_secret())
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !is_good {
+            self.problem(
+                "alerts.webhook.url",
+                "alerts.webhook.url is not an http or https address".to_owned(),
+                "write it like https://alerts.example/gateway",
+            );
+        }
+        if webhook.secret.as_ref().is_none_or(|secret| secret.expose_secret().is_empty()) {
+            self.problem(
+                "alerts.webhook.secret",
+                "alerts.webhook.url is set, and there is no secret to sign alerts with".to_owned(),
+                "set alerts.webhook.secret to a text that the receiver knows",
+            );
         }
     }
 

@@ -109,6 +109,15 @@ impl Client {
         Ok((self.exchange(request, Some(sender)).await?, trailers))
     }
 
+    /// Posts a message that no model answers and nobody charges for: an alert to the operator's own
+    /// address. It is no part of [`Upstream`], so the engine cannot reach it.
+    ///
+    /// # Errors
+    /// Those of [`Upstream::send`].
+    pub async fn deliver(&self, message: OutgoingRequest) -> Result<IncomingResponse> {
+        self.exchange(message, None).await
+    }
+
     async fn exchange(
         &self,
         outgoing: OutgoingRequest,

@@ -26,6 +26,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// Finds the caller behind a key that is not among the configured ones.
     pub authenticator: Arc<dyn Authenticator>,
+    /// What needs a look about money now, in words.
+    pub alerts: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Every wire format that clients may speak.
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// Responses that clients continue by their id.

@@ -22,7 +22,7 @@ use crate::auth::Caller;
 use crate::errors::Refusal;
 use crate::relay::{Manners, Source, Stream};
 use crate::surface::Surface;
-use crate::{body, call_context, estimate, relay, respond};
+use crate::{accounts, body, call_context, estimate, relay, respond};
 
 /// What a door of a dialect is.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +152,8 @@ pub(crate) async fn answer(server: &Arc<Server>, ask: Ask) -> Result<Response, R
     };
     let stream = Stream { dialect, client, manners, at_end: ask.at_end };
     let raw = raw.map(|bytes| (manner.dialect, bytes));
-    let principal = caller.principal;
+    let mut principal = caller.principal;
+    accounts::add_end_user(&mut principal, request.user.as_deref());
     let inbound = Inbound { door: manner.door, request, raw, principal, context };
     let engine = Arc::clone(&server.app.engine);
     let alternatives = ask.alternatives;

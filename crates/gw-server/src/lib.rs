@@ -11,6 +11,7 @@ mod http;
 
 mod edge;
 
+mod accounts;
 mod auth;
 mod origin;
 mod query_key;
@@ -26,6 +27,7 @@ mod estimate;
 mod kept;
 mod relay;
 mod respond;
+mod standing;
 
 mod openapi;
 mod traffic;

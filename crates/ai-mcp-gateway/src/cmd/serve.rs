@@ -19,7 +19,7 @@ use crate::assemble::{self, Gateway};
 use crate::cli::ServeArgs;
 use crate::output::Output;
 use crate::setup::Setup;
-use crate::{discovery, logging};
+use crate::{alerts, discovery, logging, money};
 
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
@@ -42,12 +42,15 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be collected")?;
-    let gateway = assemble::gateway(&loaded).await?;
+    let mut gateway = assemble::gateway(&loaded).await?;
     let stopped = signals()?;
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
+    let budgets = Arc::clone(&gateway.governance.budgets);
+    let threshold = money::threshold(&settings);
     let app = App {
+        alerts: Arc::new(move || alerts::lines(&budgets, threshold)),
         engine: Arc::clone(&gateway.engine),
         authenticator: Arc::<gw_ledger::Keyring>::clone(&gateway.governance.keyring),
         dialects: gw_dialect::all().to_vec(),
@@ -67,6 +70,9 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     }
     let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
     let in_step = tokio::spawn(in_step);
+    let posting = gateway.messenger.take().map(|messenger| tokio::spawn(messenger.run()));
+    let backlog = Arc::clone(&gateway.backlog);
+    let handing_over = tokio::spawn(async move { backlog.keep_handing_over().await });
     let looking =
         tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
     let options = ServeOptions {
@@ -77,10 +83,20 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let served = gw_server::serve(listener, gw_server::router(app), stopped, options).await;
     looking.abort();
     in_step.abort();
+    if let Some(posting) = posting {
+        posting.abort();
+    }
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
         output.warning("some calls did not end within server.shutdown_grace_ms");
+    }
+    handing_over.abort();
+    if let Err(error) = gateway.backlog.hand_over().await {
+        let left = gateway.backlog.len().await;
+        output.warning(&format!(
+            "{left} call records wait beside the store for the next start: {error}"
+        ));
     }
     gateway.store.flush().await?;
     served.context("serving failed")

@@ -17,5 +17,6 @@ mod compat;
 mod durable;
 mod faults;
 mod keys;
+mod money;
 mod passthrough;
 mod system_b;

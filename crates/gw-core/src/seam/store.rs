@@ -22,6 +22,11 @@ pub trait CallLog: Send + Sync + 'static {
     /// [`crate::Kind::StoreUnavailable`] where the journal cannot be written.
     async fn record(&self, call: CallRecord) -> Result<()>;
 
+    /// False where so many records wait for the store that no new call may begin.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Sums over calls.
     ///
     /// # Errors

@@ -409,6 +409,15 @@ pub(super) fn gateway() -> Gateway {
 
 /// A gateway whose options the test changes.
 pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
+    governed(change, Arc::new(NoLimits), Arc::new(NoKeys))
+}
+
+/// A gateway with budgets and keys.
+pub(super) fn governed(
+    change: impl FnOnce(&mut ServerOptions),
+    budgets: Arc<dyn BudgetStore>,
+    authenticator: Arc<dyn Authenticator>,
+) -> Gateway {
     let upstream = Arc::new(Scripted::default());
     let store = Arc::new(Memory::default());
     let clock = Arc::new(Hands {
@@ -418,7 +427,7 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
     let resources = Resources {
         clock: Arc::<Hands>::clone(&clock),
         entropy: Arc::new(Counting(AtomicU64::new(1))),
-        budgets: Arc::new(NoLimits),
+        budgets,
         calls: Arc::<Memory>::clone(&store),
         conversations: Arc::<Memory>::clone(&store),
         store: Arc::<Memory>::clone(&store),
@@ -432,7 +441,8 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
     let lifecycle = Lifecycle::default();
     let app = App {
         engine: Arc::clone(&engine),
-        authenticator: Arc::new(NoKeys),
+        authenticator,
+        alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::<Memory>::clone(&store),
         options,
