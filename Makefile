@@ -18,6 +18,7 @@ run: ## Start the gateway on http://127.0.0.1:3000, open to this machine
 test: test-rust test-data test-tours ## Run every test
 
 test-rust: ## Unit, property, integration and fault tests
+	tests/need.sh postgres
 	cargo test --workspace --no-fail-fast
 
 test-data: ## Every provider recording through the dialects and the ledger

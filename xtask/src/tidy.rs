@@ -15,6 +15,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-routing", &["gw-core", "gw-catalog"]),
     ("gw-net", &["gw-core"]),
     ("gw-store", &["gw-core", "gw-ledger"]),
+    ("gw-postgres", &["gw-core"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-ledger", "gw-routing"]),
     ("gw-config", &["gw-core", "gw-dialect"]),
     ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-routing"]),

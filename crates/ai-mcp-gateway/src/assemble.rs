@@ -11,7 +11,6 @@ use gw_config::section::cost::Unpriced;
 use gw_config::section::demo::DemoMode;
 use gw_config::section::models::{Capability, Model};
 use gw_config::section::routing::Classify;
-use gw_config::section::store::Durability as ConfiguredDurability;
 use gw_config::{Loaded, Settings};
 use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
@@ -21,20 +20,18 @@ use gw_ledger::EmbeddedBudgets;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
-use gw_store::{Backlog, Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
 
 use crate::alerts::{self, Messenger};
-use crate::money::{self, Governance};
+use crate::money::Governance;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
+use crate::store::{self, Store, Use};
 
 /// A gateway put together, not yet listening.
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Store,
-    /// Records that the store does not take now.
-    pub(crate) backlog: Arc<Backlog>,
     /// Who may call and what it may cost.
     pub(crate) governance: Governance,
     /// Posts alerts, where a webhook is configured.
@@ -48,19 +45,14 @@ pub(crate) struct Gateway {
 /// # Errors
 /// [`Kind::NotConfigured`] and [`Kind::InvalidRequest`] name the configuration key;
 /// [`Kind::StoreUnavailable`] where the store cannot be opened.
-pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
+pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
     let settings = &*loaded.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = client(settings)?;
     let (alarm, messenger) = alerts::alarm(&settings.alerts.webhook, &client, &clock, &entropy);
     let upstream: Arc<dyn Upstream> = Arc::new(client);
-    let store = Store::open(store_options(settings), Arc::clone(&clock))?;
-    store.set_retention(money::retention(settings));
-    let beside = store.path().map(Backlog::path_beside);
-    let backlog = Arc::new(Backlog::open(Arc::new(store.clone()), beside.as_deref())?);
-    // Before budgets read what was spent: what waited is a part of it.
-    backlog.hand_over().await?;
+    let store = store::open(settings, &clock, &*entropy, purpose).await?;
     let governance = Governance::load(settings, &store, &clock, &entropy, alarm).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
@@ -68,12 +60,12 @@ pub(crate) async fn gateway(loaded: &Loaded) -> Result<Gateway> {
         clock,
         entropy,
         budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
-        calls: Arc::<Backlog>::clone(&backlog),
-        conversations: Arc::new(store.clone()),
-        store: Arc::new(store.clone()),
+        calls: Arc::clone(&store.calls),
+        conversations: Arc::clone(&store.conversations),
+        store: Arc::clone(&store.health),
     };
     let engine = Engine::new(resources, snapshot);
-    Ok(Gateway { engine, store, backlog, governance, messenger, is_demo })
+    Ok(Gateway { engine, store, governance, messenger, is_demo })
 }
 
 /// The outgoing client.
@@ -91,19 +83,6 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
         no_proxy: proxy.no_proxy.join(","),
         ..NetOptions::default()
     })
-}
-
-fn store_options(settings: &Settings) -> StoreOptions {
-    let store = &settings.store;
-    StoreOptions {
-        path: store.path.clone(),
-        durability: match store.durability {
-            ConfiguredDurability::Os => Durability::Os,
-            ConfiguredDurability::Fsync => Durability::Fsync,
-        },
-        readers: store.readers,
-        busy_timeout_ms: store.busy_timeout_ms,
-    }
 }
 
 /// Everything that configuration decides for a call.

@@ -11,8 +11,10 @@ mod discovery;
 mod local;
 mod logging;
 mod money;
+mod oidc;
 mod providers;
 mod setup;
+mod store;
 
 mod remote;
 mod talk;

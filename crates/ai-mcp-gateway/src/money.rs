@@ -9,13 +9,10 @@ use gw_core::key::KeyRecord;
 use gw_core::seam::{Clock, Entropy};
 use gw_core::{Money, Result};
 use gw_ledger::{EmbeddedBudgets, Keyring, NewKey};
-use gw_store::{Retention, Store};
 use tokio::time::MissedTickBehavior;
 
 use crate::alerts::Alarm;
-
-const DAY_MS: u64 = 86_400_000;
-const MEGABYTE: u64 = 1_000_000;
+use crate::store::Store;
 
 /// How often the store is asked whether another program changed it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -40,8 +37,8 @@ impl Governance {
         alarm: Alarm,
     ) -> Result<Self> {
         let (own_clock, own_entropy) = (Arc::clone(clock), Arc::clone(entropy));
-        let keyring = Keyring::load(Arc::new(store.clone()), own_clock, own_entropy).await?;
-        let mut budgets = EmbeddedBudgets::load(store, Arc::clone(clock)).await?;
+        let keyring = Keyring::load(Arc::clone(&store.keys), own_clock, own_entropy).await?;
+        let mut budgets = EmbeddedBudgets::load(&*store.budgets, Arc::clone(clock)).await?;
         let of_budgets = alarm.clone();
         budgets = budgets.with_alerts(move |alert| of_budgets.budget(&alert));
         let threshold = threshold(settings);
@@ -69,12 +66,15 @@ impl Governance {
         // Nothing is taken for seen: what changed between loading and now is read again.
         let mut seen = None;
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = store.news(seen) => {}
+            }
             let expired = self.budgets.expire();
             if expired > 0 {
                 tracing::warn!(expired, "reservations outlived their lease and were given back");
             }
-            let Ok(edition) = store.foreign_changes().await else { continue };
+            let Ok(edition) = store.edition().await else { continue };
             if seen == Some(edition) {
                 continue;
             }
@@ -89,20 +89,11 @@ impl Governance {
 
     async fn reload(&self, store: &Store) -> Result<()> {
         self.keyring.reload().await?;
-        self.budgets.reload(store).await
+        self.budgets.reload(&*store.budgets).await
     }
 }
 
 /// `COST_ALERT_THRESHOLD`, where costs are counted; nothing for no alert.
 pub(crate) fn threshold(settings: &Settings) -> Money {
     if settings.cost.enable_cost_tracking { settings.cost.alert_threshold_usd } else { Money::ZERO }
-}
-
-/// How long calls are kept one by one.
-pub(crate) fn retention(settings: &Settings) -> Retention {
-    let store = &settings.store;
-    Retention {
-        calls_kept_ms: store.calls_kept_days.map(|days| u64::from(days).saturating_mul(DAY_MS)),
-        calls_bytes_max: store.calls_megabytes_max.map(|max| max.saturating_mul(MEGABYTE)),
-    }
 }

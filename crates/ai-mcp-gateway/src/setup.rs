@@ -12,6 +12,7 @@ use crate::assemble;
 use crate::cli::{DemoChoice, Global};
 use crate::local;
 use crate::remote::Remote;
+use crate::store::Use;
 use crate::talk::Talk;
 
 /// The process as it was started.
@@ -104,7 +105,7 @@ impl Setup {
             return Ok(Talk::Remote(Box::new(Remote::new(client, &endpoint, key))));
         }
         let loaded = self.load_to_answer(Purpose::Other, &[]).await?;
-        let gateway = assemble::gateway(&loaded).await?;
+        let gateway = assemble::gateway(&loaded, Use::Command).await?;
         crate::discovery::once(&gateway, &loaded.settings).await;
         Ok(Talk::Local(gateway.engine, gateway.store))
     }

@@ -4,6 +4,7 @@ mod endpoint;
 mod names;
 mod providers;
 mod server;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +15,6 @@ use url::Url;
 use crate::load::Purpose;
 use crate::secret::Secret;
 use crate::section::alerts::Webhook;
-use crate::section::store::{MEMORY, RawStore, Store};
 use crate::settings::{Raw, Settings};
 use crate::source::{Problem, Source, Warning};
 
@@ -68,51 +68,6 @@ impl Resolver {
             demo: raw.demo,
             mcp: raw.mcp,
             client: raw.client,
-        }
-    }
-
-    fn store(&mut self, raw: RawStore) -> Store {
-        for (key, name) in [("store.url", "PostgreSQL"), ("store.redis_url", "Redis")] {
-            let is_set = if key == "store.url" { &raw.url } else { &raw.redis_url }.is_some();
-            if is_set {
-                self.problem(
-                    key,
-                    format!("{key} is set, but the {name} store is not in this version"),
-                    "remove it; `store.path` names the SQLite file",
-                );
-            }
-        }
-        let path = match raw.path {
-            Some(path) if path.as_os_str() == MEMORY => None,
-            Some(path) if path.as_os_str().is_empty() => {
-                self.problem(
-                    "store.path",
-                    "store.path is empty".to_owned(),
-                    "name a file, or write \":memory:\"",
-                );
-                None
-            }
-            Some(path) => Some(path),
-            None => {
-                let folder = self.data_folder.clone();
-                if folder.is_none() {
-                    self.problem(
-                        "store.path",
-                        "store.path is not set and there is no home folder to put the file in"
-                            .to_owned(),
-                        "set store.path, or GATEWAY_STORE__PATH",
-                    );
-                }
-                folder.map(|folder| folder.join("ai-mcp-gateway").join("gateway.sqlite"))
-            }
-        };
-        Store {
-            path,
-            durability: raw.durability,
-            readers: raw.readers,
-            busy_timeout_ms: raw.busy_timeout_ms,
-            calls_kept_days: raw.calls_kept_days,
-            calls_megabytes_max: raw.calls_megabytes_max,
         }
     }
 

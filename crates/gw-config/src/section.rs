@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod layers;
 pub mod log;
 pub mod models;
+pub mod oidc;
 pub mod provider;
 pub mod proxy;
 pub mod routing;

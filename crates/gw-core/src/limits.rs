@@ -128,3 +128,16 @@ pub const SOCKET_MESSAGES_WAITING_MAX: usize = 4;
 
 /// How long a WebSocket may be silent, in milliseconds: an hour, after which OpenAI closes it too.
 pub const SOCKET_IDLE_MS_MAX: u64 = 3_600_000;
+
+/// How often a replica gives the shared store a sign of life, in milliseconds.
+pub const INSTANCE_HEARTBEAT_MS: u64 = 750;
+
+/// How long the totals of one instance are kept by slot, in milliseconds: two days, long after any
+/// other ledger has taken them in.
+pub const INSTANCE_SPENDING_KEPT_MS: i64 = 2 * 86_400_000;
+
+/// Connections to a database server; configuration may lower or raise it within 2 to 256.
+pub const STORE_CONNECTIONS_MAX: usize = 256;
+
+/// Bytes of journal kept while a database server is away; configuration may change it.
+pub const STORE_JOURNAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;

@@ -132,6 +132,17 @@ impl Keyring {
         self.known.read().tree.clone()
     }
 
+    /// The caller of a record that is no key of ours (a token's), with the accounts and policies above
+    /// those it names.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`] for accounts that contradict each other.
+    pub fn principal(&self, mut record: KeyRecord) -> Result<Principal> {
+        let known = self.known.read();
+        known.tree.place_key(&mut record)?;
+        Ok(known.tree.principal(&record))
+    }
+
     /// Makes a key. An empty id is made up; accounts above those it names are filled in.
     ///
     /// # Errors

@@ -94,19 +94,6 @@ impl Ask {
     }
 }
 
-/// Answers a request in the door's dialect.
-///
-/// # Errors
-/// Whatever keeps the call from an answer.
-pub(crate) async fn ask(
-    server: &Arc<Server>,
-    manner: Manner,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let (headers, caller, bytes) = take(server, request).await?;
-    answer(server, Ask::read(server, manner, &headers, caller, bytes)?).await
-}
-
 /// What a request holds: its headers, who sent it, and its body.
 ///
 /// # Errors

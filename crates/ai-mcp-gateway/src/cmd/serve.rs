@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use gw_config::section::server::Server;
 use gw_config::{Purpose, Settings};
 use gw_core::Layer;
-use gw_core::seam::StoreHealth;
 use gw_ledger::NewKey;
 use gw_server::{
     App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
@@ -17,8 +16,10 @@ use tokio::net::TcpListener;
 
 use crate::assemble::{self, Gateway};
 use crate::cli::ServeArgs;
+use crate::oidc::Callers;
 use crate::output::Output;
 use crate::setup::Setup;
+use crate::store::Use;
 use crate::{alerts, discovery, logging, money};
 
 /// Runs the command.
@@ -42,24 +43,31 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be collected")?;
-    let mut gateway = assemble::gateway(&loaded).await?;
+    let mut gateway = assemble::gateway(&loaded, Use::Replica).await?;
     let stopped = signals()?;
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
+    let callers = Arc::new(Callers::new(
+        &settings.server.oidc,
+        Arc::clone(&gateway.governance.keyring),
+        assemble::client(&settings)?,
+        Arc::clone(&gateway.engine.resources().clock),
+    )?);
+    tokio::spawn(callers.warm_up());
     let budgets = Arc::clone(&gateway.governance.budgets);
     let threshold = money::threshold(&settings);
     let app = App {
         alerts: Arc::new(move || alerts::lines(&budgets, threshold)),
         engine: Arc::clone(&gateway.engine),
-        authenticator: Arc::<gw_ledger::Keyring>::clone(&gateway.governance.keyring),
+        authenticator: callers,
         dialects: gw_dialect::all().to_vec(),
-        responses: Arc::new(gateway.store.clone()),
+        responses: Arc::clone(&gateway.store.responses),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),
         is_demo: gateway.is_demo,
-        store_name: "sqlite".to_owned(),
+        store_name: gateway.store.name.to_owned(),
         metrics,
         lifecycle: lifecycle.clone(),
     };
@@ -71,8 +79,12 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
     let in_step = tokio::spawn(in_step);
     let posting = gateway.messenger.take().map(|messenger| tokio::spawn(messenger.run()));
-    let backlog = Arc::clone(&gateway.backlog);
-    let handing_over = tokio::spawn(async move { backlog.keep_handing_over().await });
+    let backlog = gateway.store.backlog.clone();
+    let handing_over = tokio::spawn(async move {
+        if let Some(backlog) = backlog {
+            backlog.keep_handing_over().await;
+        }
+    });
     let looking =
         tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
     let options = ServeOptions {
@@ -92,13 +104,15 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         output.warning("some calls did not end within server.shutdown_grace_ms");
     }
     handing_over.abort();
-    if let Err(error) = gateway.backlog.hand_over().await {
-        let left = gateway.backlog.len().await;
+    if let Some(backlog) = &gateway.store.backlog
+        && let Err(error) = backlog.hand_over().await
+    {
+        let left = backlog.len().await;
         output.warning(&format!(
             "{left} call records wait beside the store for the next start: {error}"
         ));
     }
-    gateway.store.flush().await?;
+    gateway.store.health.flush().await?;
     served.context("serving failed")
 }
 
@@ -200,12 +214,7 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
         };
         output.note(&format!("  {layer}  {state}"));
     }
-    let store = settings
-        .store
-        .path
-        .as_ref()
-        .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
-    output.note(&format!("  store  {store}"));
+    output.note(&format!("  store  {}", gateway.store.place));
 }
 
 /// The only time the first key's secret is seen. It goes to the terminal and to no log.

@@ -18,5 +18,7 @@ mod durable;
 mod faults;
 mod keys;
 mod money;
+mod oidc;
 mod passthrough;
+mod postgres;
 mod system_b;

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::Resolver;
 use crate::load::Purpose;
+use crate::section::oidc::Oidc;
 use crate::section::server::{CallerKey, RawServer, Server};
 
 /// Shortest key that a caller may have, in characters.
@@ -28,7 +29,9 @@ impl Resolver {
         if !require_key && !raw.allow_open && !is_loopback(&host) {
             self.refuse_open(&host);
         }
+        self.check_oidc(&raw.oidc);
         Server {
+            oidc: raw.oidc,
             host,
             port: raw.port,
             cors_origins: raw.cors_origins,
@@ -38,6 +41,38 @@ impl Resolver {
             require_key,
             allow_open: raw.allow_open,
             keys,
+        }
+    }
+
+    fn check_oidc(&mut self, oidc: &Oidc) {
+        if oidc.issuer.is_none() {
+            return;
+        }
+        if oidc.audience.is_empty() {
+            self.problem(
+                "server.oidc.audience",
+                "server.oidc.issuer is set, and server.oidc.audience is empty".to_owned(),
+                "name what tokens for this gateway hold in `aud`: others are not meant for it",
+            );
+        }
+        let sources = [oidc.jwks_url.is_some(), oidc.jwks.is_some(), oidc.hmac_secret.is_some()];
+        if !sources.contains(&true) {
+            self.problem(
+                "server.oidc",
+                "server.oidc.issuer is set, and there are no keys to verify tokens with".to_owned(),
+                "set jwks_url, jwks or hmac_secret",
+            );
+        }
+        if let Some(url) = &oidc.jwks_url {
+            self.check_url("server.oidc.jwks_url", url, "https://login.example/certs");
+        }
+        let is_short = |secret: &crate::Secret| secret.expose_secret().len() < 32;
+        if oidc.hmac_secret.as_ref().is_some_and(is_short) {
+            self.problem(
+                "server.oidc.hmac_secret",
+                "server.oidc.hmac_secret is too short to sign with".to_owned(),
+                "use at least 32 random characters",
+            );
         }
     }
 

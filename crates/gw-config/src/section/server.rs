@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
+use crate::section::oidc::Oidc;
 
 /// Where the gateway listens and who may call it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -36,6 +37,8 @@ pub struct RawServer {
     pub require_key: Option<bool>,
     /// Serves callers without a key, on any address. Whoever reaches it spends your money.
     pub allow_open: bool,
+    /// Tokens of an identity provider, in place of keys.
+    pub oidc: Oidc,
 }
 
 impl Default for RawServer {
@@ -51,6 +54,7 @@ impl Default for RawServer {
             keys: Vec::new(),
             require_key: None,
             allow_open: false,
+            oidc: Oidc::default(),
         }
     }
 }
@@ -90,6 +94,8 @@ pub struct Server {
     pub require_key: bool,
     /// True where being open to others was asked for.
     pub allow_open: bool,
+    /// Tokens of an identity provider; off without an issuer.
+    pub oidc: Oidc,
     /// All keys; ids and keys are unique.
     pub keys: Vec<CallerKey>,
 }

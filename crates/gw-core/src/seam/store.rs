@@ -95,6 +95,15 @@ pub trait StoreHealth: Send + Sync + 'static {
     /// [`crate::Kind::StoreUnavailable`].
     async fn check(&self) -> Result<()>;
 
+    /// Whether calls can be kept from now on: a store that bridges an outage says yes where
+    /// [`StoreHealth::check`] says no.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn ready(&self) -> Result<()> {
+        self.check().await
+    }
+
     /// Writes out everything queued; called before the process ends.
     ///
     /// # Errors

@@ -90,9 +90,13 @@ fn placeholders_that_lead_nowhere_are_errors() {
 }
 
 #[test]
-fn stores_of_later_versions_are_refused_in_the_file() {
-    let bench = Bench::new().toml("[store]\nurl = \"postgres://u:pw@h/d\"\n");
-    insta::assert_snapshot!(bench.errors(), @"gateway.toml:2:7: store.url is set, but the PostgreSQL store is not in this version; remove it; `store.path` names the SQLite file");
+fn databases_of_other_kinds_are_refused() {
+    let bench =
+        Bench::new().toml("[store]\nurl = \"mysql://u:pw@h/d\"\nredis_url = \"redis://h\"\n");
+    insta::assert_snapshot!(bench.errors(), @r"
+    gateway.toml:2:7: store.url is not the address of a PostgreSQL database; write it like postgres://user:password@host:5432/database
+    gateway.toml:3:13: store.redis_url is set, but the Redis store is not in this version; remove it
+    ");
 }
 
 #[test]
