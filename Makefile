@@ -8,7 +8,7 @@ BIN := target/debug
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-data test-tours lint fmt release install bench ci clean
+.PHONY: help run test test-rust test-data test-tours clients lint fmt release install bench ci clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ test-data: ## Every provider recording through the dialects and the ledger
 test-tours: $(VENV)/ready tests/tours/node_modules/.package-lock.json ## The official SDKs against the gateway
 	cargo build --package ai-mcp-gateway --package gw-simulator --bins
 	$(VENV)/bin/python tests/tours/run.py --gateway $(BIN)/ai-mcp-gateway --simulator $(BIN)/gw-simulator
+
+clients: $(WORK)/clients/ready ## Real coding agents against the gateway; heavy, see tests/clients
+	cargo build --package ai-mcp-gateway --package gw-simulator --bins
+	python3 tests/clients/run.py --gateway $(BIN)/ai-mcp-gateway --simulator $(BIN)/gw-simulator \
+	  --node $(WORK)/clients --python $(WORK)/clients/venv/bin
 
 lint: ## Format, clippy, import rules
 	cargo fmt --all --check
@@ -64,6 +69,15 @@ $(VENV)/ready: tests/tours/requirements.txt
 	tests/need.sh python
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement tests/tours/requirements.txt
+	touch $@
+
+$(WORK)/clients/ready: tests/clients/package.json tests/clients/requirements.txt
+	tests/need.sh node python
+	mkdir -p $(WORK)/clients
+	cp tests/clients/package.json $(WORK)/clients/
+	cd $(WORK)/clients && npm install --silent --no-fund --no-audit
+	python3 -m venv $(WORK)/clients/venv
+	$(WORK)/clients/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
 	touch $@
 
 tests/tours/node_modules/.package-lock.json: tests/tours/package-lock.json

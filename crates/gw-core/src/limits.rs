@@ -107,6 +107,28 @@ pub const UNKNOWN_KEYS_ASKED_PER_SECOND_MAX: u32 = 50;
 /// How long a reservation lives at most unless it is settled or dropped, in milliseconds.
 pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;
 
+/// A response kept for its client, with the items sent for it, in bytes; a larger one is not kept.
+pub const STORED_RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// All kept responses together, in bytes; the oldest go first.
+pub const STORED_RESPONSES_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How long a response is kept, in milliseconds: 30 days, as OpenAI does.
+pub const STORED_RESPONSES_KEPT_MS: i64 = 30 * 86_400_000;
+
+/// Responses in one chain of `previous_response_id`.
+pub const RESPONSE_THREAD_MAX: usize = 1_000;
+
+/// WebSockets open at one time.
+pub const SOCKETS_MAX: usize = 2_048;
+
+/// Messages of a WebSocket that may wait while another is answered; a client that sends more is
+/// disconnected.
+pub const SOCKET_MESSAGES_WAITING_MAX: usize = 4;
+
+/// How long a WebSocket may be silent, in milliseconds: an hour, after which OpenAI closes it too.
+pub const SOCKET_IDLE_MS_MAX: u64 = 3_600_000;
+
 /// How often a replica gives the shared store a sign of life, in milliseconds.
 pub const INSTANCE_HEARTBEAT_MS: u64 = 750;
 

@@ -399,3 +399,20 @@ impl UsageGroup {
         self.baseline.saturating_sub(self.compared_cost)
     }
 }
+
+/// A response that a client of OpenAI's responses may continue or read again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredResponse {
+    /// Its id, as the client knows it.
+    pub id: String,
+    /// Whose it is: the id of a key; empty for callers without one.
+    pub owner: String,
+    /// The response that it continues.
+    pub previous_id: Option<String>,
+    /// The items that the client sent for it; those of earlier turns are with their responses.
+    pub input: Vec<Value>,
+    /// The response object as the client had it.
+    pub response: Value,
+    /// When it was kept, in milliseconds since 1970.
+    pub created_at_ms: i64,
+}

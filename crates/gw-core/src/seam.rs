@@ -8,6 +8,7 @@ mod dialect;
 mod governance;
 mod keys;
 mod reports;
+mod responses;
 mod store;
 mod upstream;
 
@@ -21,5 +22,6 @@ pub use dialect::{
 pub use governance::{Governance, ManagedBudgets};
 pub use keys::{Authenticator, Keys};
 pub use reports::UsageReports;
+pub use responses::Responses;
 pub use store::{CallLog, Conversations, StoreHealth};
 pub use upstream::{BodyStream, IncomingResponse, OutgoingRequest, Timeouts, Upstream};

@@ -27,6 +27,8 @@ use gw_core::seam::{
 use gw_core::{Error, Result};
 use http::HeaderMap;
 
+use crate::tool_reference;
+
 const ID: DialectId = DialectId::Gemini;
 
 /// The Gemini format, its streams as server-sent events.
@@ -48,7 +50,7 @@ impl Dialect for Gemini {
     }
 
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<WireRequest> {
-        request::encode(request, target)
+        tool_reference::encode_said(request, |request| request::encode(request, target))
     }
 
     fn pass_request(&self, body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {

@@ -4,10 +4,12 @@
 //! with the same file names inside; [`dialect`] is the list of them. Knows no engine and no server.
 
 mod arguments;
+mod hosted;
 mod json;
 mod seal;
 mod sse;
 mod time;
+mod tool_reference;
 
 mod http_error;
 

@@ -22,6 +22,8 @@ use gw_core::seam::{
 use gw_core::{Error, Result};
 use http::HeaderMap;
 
+use crate::tool_reference;
+
 const ID: DialectId = DialectId::Ollama;
 const STREAM_TYPE: &str = "application/x-ndjson";
 
@@ -58,7 +60,7 @@ macro_rules! speak {
                 request: &ChatRequest,
                 target: &Target<'_>,
             ) -> Result<WireRequest> {
-                request::encode(request, target)
+                tool_reference::encode_said(request, |request| request::encode(request, target))
             }
 
             fn pass_request(&self, body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {

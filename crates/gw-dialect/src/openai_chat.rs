@@ -21,6 +21,8 @@ use gw_core::seam::{
 use gw_core::{Error, Result};
 use http::HeaderMap;
 
+use crate::tool_reference;
+
 /// Below a base address that holds the version already.
 const PATH: &str = "/chat/completions";
 
@@ -38,7 +40,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<WireRequest> {
-        request::encode(request, target)
+        tool_reference::encode_said(request, |request| request::encode(request, target))
     }
 
     fn pass_request(&self, body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {

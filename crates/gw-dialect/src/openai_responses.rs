@@ -24,6 +24,8 @@ use gw_core::{Error, Result};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
+use crate::tool_reference;
+
 const ID: DialectId = DialectId::OpenAiResponses;
 
 /// Below a base address that holds the version already.
@@ -43,7 +45,7 @@ impl Dialect for OpenAiResponses {
     }
 
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<WireRequest> {
-        request::encode(request, target)
+        tool_reference::encode_said(request, |request| request::encode(request, target))
     }
 
     fn pass_request(&self, body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {

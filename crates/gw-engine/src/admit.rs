@@ -4,7 +4,6 @@ use gw_core::chat::ChatRequest;
 use gw_core::{Error, Kind, Result};
 
 use crate::call::Call;
-use crate::inbound::Door;
 use crate::options::RequestDefaults;
 
 /// Proof that a call may go on.
@@ -32,7 +31,7 @@ pub(crate) fn admit(call: &mut Call) -> Result<Admitted> {
     call.filled = fill_defaults(&mut call.inbound.request, &call.snapshot.engine.defaults);
     let is_unnamed = call.inbound.request.model.trim().is_empty();
     // On the doors of a dialect a model is a duty; elsewhere the router decides without one.
-    if is_unnamed && matches!(call.inbound.door, Door::OpenAiChat | Door::AnthropicMessages) {
+    if is_unnamed && call.inbound.door.is_of_dialect() {
         return Err(Error::bad_field("model", "`model` is required").with_hint(
             "Name a model, a layer (L0 to L3) or `auto`; DEFAULT_MODEL says what is meant without one.",
         ));

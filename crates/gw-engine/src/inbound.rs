@@ -17,6 +17,12 @@ pub enum Door {
     OpenAiChat,
     /// `/v1/messages`
     AnthropicMessages,
+    /// `/v1/responses`, over HTTP or its WebSocket
+    OpenAiResponses,
+    /// `/v1beta/models/{model}:generateContent` and its stream
+    Gemini,
+    /// `/api/chat` and `/api/generate`
+    Ollama,
     /// System A's `/v1/route`
     Route,
     /// System A's `/v1/chat`
@@ -33,10 +39,25 @@ impl Door {
         match self {
             Self::OpenAiChat => "openai-chat",
             Self::AnthropicMessages => "anthropic-messages",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Gemini => "gemini",
+            Self::Ollama => "ollama",
             Self::Route => "route",
             Self::Chat => "chat",
             Self::Cli => "cli",
             Self::Classify => "classify",
+        }
+    }
+
+    /// True for doors of a client's dialect, on which a model is a duty.
+    pub const fn is_of_dialect(self) -> bool {
+        match self {
+            Self::OpenAiChat
+            | Self::AnthropicMessages
+            | Self::OpenAiResponses
+            | Self::Gemini
+            | Self::Ollama => true,
+            Self::Route | Self::Chat | Self::Cli | Self::Classify => false,
         }
     }
 }

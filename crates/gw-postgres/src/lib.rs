@@ -26,6 +26,7 @@ mod migrate;
 mod options;
 mod replay;
 mod reports;
+mod responses;
 mod retention;
 mod rows;
 mod store;

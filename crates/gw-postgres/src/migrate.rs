@@ -21,8 +21,14 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "init", sql: include_str!("../migrations/0001_init.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "init", sql: include_str!("../migrations/0001_init.sql") },
+    Migration {
+        version: 4,
+        name: "responses",
+        sql: include_str!("../migrations/0004_responses.sql"),
+    },
+];
 
 /// Applies what is missing.
 ///

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, UsageReports};
+use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, Responses, UsageReports};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::auth::Keys;
@@ -33,6 +34,8 @@ pub struct App {
     pub alerts: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Every wire format that clients may speak.
     pub dialects: Vec<Arc<dyn Dialect>>,
+    /// Responses that clients continue by their id.
+    pub responses: Arc<dyn Responses>,
     /// The edge's own options.
     pub options: ServerOptions,
     /// The program's version, for `/health` and `/openapi.json`.
@@ -223,6 +226,8 @@ pub(crate) struct Server {
     pub(crate) keys: Keys,
     pub(crate) traffic: Traffic,
     pub(crate) openapi: Bytes,
+    /// Places for WebSockets.
+    pub(crate) sockets: Arc<Semaphore>,
     /// Routes by the pattern under which axum matched them, aliases included.
     pub(crate) table: HashMap<&'static str, Arc<Route>>,
 }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use gw_core::chat::ChatRequest;
 use gw_core::limits::CLIENT_ID_BYTES_MAX;
 use gw_core::principal::Principal;
 use gw_core::record::ConversationRef;
@@ -15,8 +16,26 @@ use serde_json::{Map, Value};
 /// Headers in which a client names the conversation on purpose.
 const CONVERSATION: [&str; 2] = ["x-gateway-conversation-id", "x-conversation-id"];
 
-/// Headers in which known clients name their session (Claude Code, Codex, OpenCode).
-const SESSION: [&str; 4] = ["x-claude-code-session-id", "session-id", "session_id", "x-session-id"];
+/// Headers in which known clients name their session: Claude Code, Codex (two spellings, and its older
+/// word), OpenCode, clients of LiteLLM.
+const SESSION: [&str; 7] = [
+    "x-claude-code-session-id",
+    "session-id",
+    "session_id",
+    "x-session-id",
+    "x-session-affinity",
+    "conversation_id",
+    "x-litellm-session-id",
+];
+
+/// Members of a body that name the session: OpenRouter's, LiteLLM's, and what Codex caches by.
+const SESSION_FIELDS: [&str; 3] = ["session_id", "litellm_session_id", "prompt_cache_key"];
+
+/// The header in which LiteLLM's clients tag a call, separated by commas.
+const TAGS: &str = "x-litellm-tags";
+
+/// Most bytes of all tags of a call.
+const TAGS_BYTES_MAX: usize = 1_024;
 
 /// Most entries of `x-gateway-metadata`.
 const METADATA_ENTRIES_MAX: usize = 16;
@@ -38,6 +57,9 @@ pub(crate) fn read(
     if let Some(agent) = plain(headers, USER_AGENT.as_str()) {
         metadata.insert("user_agent".to_owned(), Value::String(agent));
     }
+    if let Some(tags) = plain(headers, TAGS) {
+        metadata.insert("tags".to_owned(), Value::String(tags));
+    }
     let named = named_conversation(headers)?;
     let recall = recall(headers, named.is_some())?;
     let conversation = named.or(session).map(|id| ConversationRef {
@@ -57,6 +79,52 @@ pub(crate) fn read(
         forward_headers: forwarded(headers, door),
         metadata,
     })
+}
+
+/// Adds what clients say in bodies beside their request: their session, where no header named it,
+/// and tags.
+pub(crate) fn read_body(request: &ChatRequest, caller: &Principal, context: &mut CallContext) {
+    if let Some(tags) = tags(request) {
+        context.metadata.entry("tags").or_insert(Value::String(tags));
+    }
+    if context.conversation.is_some() {
+        return;
+    }
+    let Some(session) = session_of(request) else { return };
+    context.metadata.insert("session_id".to_owned(), Value::String(session.clone()));
+    context.conversation = Some(ConversationRef {
+        id: ConversationId::from(session),
+        user_id: caller.user_id.clone(),
+        project_id: caller.project_id.clone(),
+    });
+}
+
+/// The session as a member of the body, or within the user's id as Claude Code writes it.
+fn session_of(request: &ChatRequest) -> Option<String> {
+    let fields = &request.extra.fields;
+    let named = SESSION_FIELDS.iter().find_map(|name| fields.get(*name)?.as_str());
+    let of_user = request.user.as_deref().and_then(session_of_user);
+    named.map(str::to_owned).or(of_user).filter(|id| {
+        let is_short = (1..=CLIENT_ID_BYTES_MAX).contains(&id.len());
+        is_short && !id.chars().any(char::is_control)
+    })
+}
+
+/// Claude Code: a JSON object that holds `session_id`, or, before that, `user_…_session_<id>`.
+fn session_of_user(user: &str) -> Option<String> {
+    if user.starts_with('{') {
+        let parsed: Value = serde_json::from_str(user).ok()?;
+        return parsed.get("session_id")?.as_str().map(str::to_owned);
+    }
+    user.rsplit_once("_session_").map(|(_, id)| id.to_owned())
+}
+
+/// `metadata.tags`, as LiteLLM's clients send them.
+fn tags(request: &ChatRequest) -> Option<String> {
+    let tags = request.metadata.get("tags")?.as_array()?;
+    let words: Vec<&str> = tags.iter().filter_map(Value::as_str).collect();
+    let text = words.join(",");
+    (!text.is_empty() && text.len() <= TAGS_BYTES_MAX).then_some(text)
 }
 
 fn named_conversation(headers: &HeaderMap) -> Result<Option<String>, Error> {
@@ -85,8 +153,8 @@ fn recall(headers: &HeaderMap, is_named: bool) -> Result<Recall, Error> {
 fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
     let names: &[&'static str] = match door {
         Door::AnthropicMessages => &["anthropic-beta", "anthropic-version"],
-        Door::OpenAiChat => &["openai-beta"],
-        Door::Route | Door::Chat | Door::Cli | Door::Classify => &[],
+        Door::OpenAiChat | Door::OpenAiResponses => &["openai-beta"],
+        Door::Gemini | Door::Ollama | Door::Route | Door::Chat | Door::Cli | Door::Classify => &[],
     };
     let mut forwarded = HeaderMap::new();
     for name in names {

@@ -6,6 +6,8 @@ mod chat_completions;
 mod context;
 mod conversation_stats;
 mod count_tokens;
+mod generate_content;
+mod google_models;
 mod health;
 mod hello;
 mod livez;
@@ -13,9 +15,20 @@ mod messages;
 mod metrics;
 mod model;
 mod models;
+mod ollama_chat;
+mod ollama_generate;
+mod ollama_ps;
+mod ollama_show;
+mod ollama_tags;
+mod ollama_version;
 mod openapi_json;
 mod own_key;
 mod readyz;
+mod response;
+mod response_cancel;
+mod response_input_items;
+mod responses;
+mod responses_socket;
 mod route;
 mod server_stats;
 mod stats;
@@ -31,13 +44,15 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::MethodRouter;
+use gw_core::limits::SOCKETS_MAX;
 use http::Method;
+use tokio::sync::Semaphore;
 
 use crate::app::{App, Server};
 use crate::auth::{Keys, Scope};
 use crate::openapi::Operation;
 use crate::traffic::Traffic;
-use crate::{edge, openapi};
+use crate::{edge, openapi, query_key};
 
 /// A path and everything the edge must know of it.
 pub(crate) struct Route {
@@ -71,10 +86,22 @@ impl Route {
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         chat_completions::door(),
+        responses::door(),
+        response::door(),
+        response_input_items::door(),
+        response_cancel::door(),
         messages::door(),
         count_tokens::door(),
         models::door(),
         model::door(),
+        google_models::door(),
+        generate_content::door(),
+        ollama_chat::door(),
+        ollama_generate::door(),
+        ollama_tags::door(),
+        ollama_show::door(),
+        ollama_ps::door(),
+        ollama_version::door(),
         route::door(),
         chat::door(),
         context::door(),
@@ -118,11 +145,14 @@ pub fn router(app: App) -> Router {
             table.insert(*path, Arc::clone(&route));
         }
     }
-    let server = Arc::new(Server { app, keys, traffic: Traffic::default(), openapi, table });
+    let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
+    let traffic = Traffic::default();
+    let server = Arc::new(Server { app, keys, traffic, openapi, sockets, table });
     router
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::clone(&server), edge::edge))
+        .layer(middleware::map_request(query_key::take))
         .with_state(server)
 }
 

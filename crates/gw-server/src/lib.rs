@@ -15,6 +15,7 @@ mod edge;
 mod accounts;
 mod auth;
 mod origin;
+mod query_key;
 mod surface;
 
 mod body;
@@ -24,6 +25,7 @@ mod fields;
 mod ask;
 mod errors;
 mod estimate;
+mod kept;
 mod relay;
 mod respond;
 mod standing;

@@ -178,6 +178,8 @@ impl Operation {
             Surface::General => self.reference::<GeneralError>(),
             Surface::OpenAi => dialect_reference("OpenAiError"),
             Surface::Anthropic => dialect_reference("AnthropicError"),
+            Surface::Gemini => dialect_reference("GoogleError"),
+            Surface::Ollama => dialect_reference("OllamaError"),
         };
         for kind in kinds {
             let row = kind.row();
@@ -191,6 +193,10 @@ impl Operation {
                 Surface::Anthropic => json!({"type": "error", "error": {
                     "type": row.anthropic_type, "message": row.doc,
                 }}),
+                Surface::Gemini => json!({"error": {
+                    "code": row.status, "message": row.doc, "status": row.gemini_status,
+                }}),
+                Surface::Ollama => json!({"error": row.doc}),
             };
             if !self.responses.contains_key(&status.to_string()) {
                 self =

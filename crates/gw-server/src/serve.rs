@@ -146,7 +146,8 @@ async fn connection(
     header_timeout: Duration,
 ) {
     let io = TokioIo::new(FirstBytes::new(stream, header_timeout));
-    let serving = builder.serve_connection(io, TowerToHyperService::new(router)).into_owned();
+    let serving =
+        builder.serve_connection_with_upgrades(io, TowerToHyperService::new(router)).into_owned();
     if let Err(error) = watcher.watch(serving).await {
         // Clients leave; that is no fault of anybody.
         tracing::debug!(%error, "connection ended");

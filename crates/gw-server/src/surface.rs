@@ -10,23 +10,53 @@ pub(crate) enum Surface {
     OpenAi,
     /// Anthropic's error objects and statuses.
     Anthropic,
+    /// Google's error objects.
+    Gemini,
+    /// Ollama's `{error}`.
+    Ollama,
     /// System A's `{error, ...}`.
     General,
 }
+
+/// Methods of Google's API that stand behind a model's name.
+const GOOGLE_METHODS: [&str; 5] = [
+    ":generateContent",
+    ":streamGenerateContent",
+    ":countTokens",
+    ":embedContent",
+    ":batchEmbedContents",
+];
 
 impl Surface {
     /// The surface of a request, whether or not its path exists.
     pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         let path = uri.path();
+        if is_below(path, "/v1beta") {
+            return Self::Gemini;
+        }
+        if is_below(path, "/api") && path != "/api/hello" {
+            return Self::Ollama;
+        }
         let path = path.strip_prefix("/v1").unwrap_or(path);
         if is_below(path, "/messages") {
             Self::Anthropic
-        } else if is_below(path, "/chat/completions") {
+        } else if is_below(path, "/chat/completions") || is_below(path, "/responses") {
             Self::OpenAi
         } else if is_below(path, "/models") {
-            if headers.contains_key("anthropic-version") { Self::Anthropic } else { Self::OpenAi }
+            Self::of_models(path, headers)
         } else {
             Self::General
+        }
+    }
+
+    /// One path serves the lists of several makers; a client is told by its headers.
+    fn of_models(path: &str, headers: &HeaderMap) -> Self {
+        if headers.contains_key("anthropic-version") {
+            Self::Anthropic
+        } else if is_google(path, headers) {
+            Self::Gemini
+        } else {
+            Self::OpenAi
         }
     }
 
@@ -35,9 +65,18 @@ impl Surface {
         match self {
             Self::OpenAi => Some(DialectId::OpenAiChat),
             Self::Anthropic => Some(DialectId::AnthropicMessages),
+            Self::Gemini => Some(DialectId::Gemini),
+            Self::Ollama => Some(DialectId::Ollama),
             Self::General => None,
         }
     }
+}
+
+/// True for what a client of Google's API asks below `/models`.
+fn is_google(path: &str, headers: &HeaderMap) -> bool {
+    GOOGLE_METHODS.iter().any(|method| path.ends_with(method))
+        || headers.contains_key("x-goog-api-key")
+        || headers.contains_key("x-goog-api-client")
 }
 
 fn is_below(path: &str, root: &str) -> bool {

@@ -15,6 +15,7 @@ mod migrate;
 mod money;
 mod readers;
 mod reports;
+mod responses;
 mod retention;
 mod rows;
 mod stats;
@@ -29,9 +30,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gw_core::record::{
     CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StoredMessage,
-    StoredSummary, TodoItem,
+    StoredResponse, StoredSummary, TodoItem,
 };
-use gw_core::seam::{CallLog, Clock, Conversations, StoreHealth};
+use gw_core::seam::{CallLog, Clock, Conversations, Responses, StoreHealth};
 use gw_core::{ConversationId, Error, Result};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
@@ -42,6 +43,7 @@ use calls::CallRow;
 use conversations::{Conversation, TurnRow};
 use fault::Place;
 use readers::{Readers, Source};
+use responses::ResponseRow;
 pub use retention::Retention;
 use writer::{Definition, Queue, Write, Written};
 
@@ -245,6 +247,39 @@ impl Conversations for Store {
     async fn put_todo(&self, conversation: ConversationRef, items: Vec<TodoItem>) -> Result<()> {
         let text = rows::to_json(&items)?;
         self.write(Write::Todo(self.conversation(conversation), text)).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Responses for Store {
+    async fn keep_response(&self, response: StoredResponse) -> Result<()> {
+        let row = ResponseRow::new(response)?;
+        self.write(Write::Response(Box::new(row))).await.map(drop)
+    }
+
+    async fn response_thread(
+        &self,
+        owner: &str,
+        id: &str,
+        turns_max: usize,
+    ) -> Result<Vec<StoredResponse>> {
+        let (owner, id) = (owner.to_owned(), id.to_owned());
+        self.inner
+            .readers
+            .read(move |connection| responses::thread(connection, &owner, &id, turns_max))
+            .await
+    }
+
+    async fn response_of_item(&self, owner: &str, item_id: &str) -> Result<Option<StoredResponse>> {
+        let (owner, id) = (owner.to_owned(), item_id.to_owned());
+        self.inner.readers.read(move |connection| responses::of_item(connection, &owner, &id)).await
+    }
+
+    async fn forget_response(&self, owner: &str, id: &str) -> Result<bool> {
+        let (owner, id) = (owner.to_owned(), id.to_owned());
+        let removed =
+            self.define(move |connection| responses::remove(connection, &owner, &id)).await?;
+        Ok(removed > 0)
     }
 }
 

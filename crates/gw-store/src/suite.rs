@@ -6,6 +6,7 @@
 mod calls;
 mod conversations;
 mod money;
+mod responses;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, Savings, StoredMessage};
-use gw_core::seam::{Budgets, CallLog, Conversations, Keys, StoreHealth, UsageReports};
+use gw_core::seam::{Budgets, CallLog, Conversations, Keys, Responses, StoreHealth, UsageReports};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
 use serde_json::Map;
@@ -66,6 +67,24 @@ where
     let store = fresh().await;
     store.check().await.expect("an open store is alive");
     store.flush().await.expect("an open store can be flushed");
+}
+
+/// Runs the checks of kept responses, each on a store of its own.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn run_responses<S, F>(fresh: impl Fn() -> F)
+where
+    S: Responses,
+    F: Future<Output = Arc<S>>,
+{
+    responses::keeps_every_field(&*fresh().await).await;
+    responses::gives_a_thread_oldest_first(&*fresh().await).await;
+    responses::keeps_owners_apart(&*fresh().await).await;
+    responses::replaces_and_forgets(&*fresh().await).await;
+    responses::finds_the_response_of_an_item(&*fresh().await).await;
+    responses::a_thread_that_bites_its_tail_ends(&*fresh().await).await;
+    responses::removes_what_is_too_old(&*fresh().await).await;
 }
 
 /// A call with a number for an id, a priced answer and nothing else.

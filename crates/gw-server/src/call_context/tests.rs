@@ -115,3 +115,37 @@ fn history_is_recalled_where_it_is_asked_for() {
     assert_eq!(recall(&[named, ("x-gateway-recall", "nothing")]), Recall::Nothing);
     assert_eq!(recall(&[named, ("x-gateway-recall", "history")]), Recall::History);
 }
+
+#[test]
+fn sessions_and_tags_in_bodies_are_found() {
+    use gw_core::chat::{ChatRequest, Extra};
+    use serde_json::json;
+    let found = |request: &ChatRequest, pairs: &[(&str, &str)]| {
+        let mut context = read(Door::OpenAiChat, pairs).expect("well formed");
+        super::read_body(request, &Principal::default(), &mut context);
+        context.conversation.map(|conversation| conversation.id.as_str().to_owned())
+    };
+    let of_user =
+        |user: &str| ChatRequest { user: Some(user.to_owned()), ..ChatRequest::default() };
+    let some = |text: &str| Some(text.to_owned());
+    let claude = of_user(r#"{"device_id":"d","account_uuid":"","session_id":"s-1"}"#);
+    assert_eq!(found(&claude, &[]), some("s-1"));
+    assert_eq!(found(&claude, &[("x-session-id", "h")]), some("h"));
+    assert_eq!(found(&of_user("user_ab_account__session_s-2"), &[]), some("s-2"));
+    assert_eq!(found(&of_user("ada"), &[]), None);
+    assert_eq!(found(&of_user("{"), &[]), None);
+    let mut litellm = ChatRequest::default();
+    litellm.extra = Extra {
+        dialect: Some(gw_core::seam::DialectId::OpenAiChat),
+        fields: json!({"litellm_session_id": "s-3"}).as_object().cloned().unwrap_or_default(),
+    };
+    litellm.metadata = json!({"tags": ["a", "b"]}).as_object().cloned().unwrap_or_default();
+    assert_eq!(found(&litellm, &[]), some("s-3"));
+    let mut context = CallContext::default();
+    super::read_body(&litellm, &Principal::default(), &mut context);
+    assert_eq!(context.metadata["tags"], "a,b");
+    let context = read(Door::OpenAiChat, &[("x-litellm-tags", "c"), ("x-litellm-session-id", "s")]);
+    let context = context.expect("well formed");
+    assert_eq!(context.metadata["tags"], "c");
+    assert_eq!(context.conversation.map(|it| it.id.as_str().to_owned()), some("s"));
+}

@@ -5,17 +5,22 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
+use gw_core::Error;
+use gw_core::chat::ChatRequest;
 use gw_core::seam::DialectId;
 use gw_engine::Door;
 use serde_json::json;
 
 use crate::app::Server;
-use crate::ask::{self, Manner};
+use crate::ask::{self, Ask, Manner};
 use crate::auth::Scope;
 use crate::errors::Refusal;
 use crate::http::Route;
 use crate::openapi::{BODY_ERRORS, CALL_ERRORS, DOOR_ERRORS, Operation};
 use crate::surface::Surface;
+
+/// Most models that a request may name besides the first.
+const ALTERNATIVES_MAX: usize = 8;
 
 const MANNER: Manner =
     Manner { door: Door::OpenAiChat, dialect: DialectId::OpenAiChat, surface: Surface::OpenAi };
@@ -35,7 +40,32 @@ async fn complete(
     State(server): State<Arc<Server>>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    ask::ask(&server, MANNER, request).await
+    let (headers, caller, bytes) = ask::take(&server, request).await?;
+    let mut ask = Ask::read(&server, MANNER, &headers, caller, bytes)?;
+    ask.alternatives = alternatives(&ask.request)?;
+    ask::answer(&server, ask).await
+}
+
+/// OpenRouter's `models`: what to ask where the model of the request gives no answer. The model itself
+/// may stand at its head.
+fn alternatives(request: &ChatRequest) -> Result<Vec<String>, Error> {
+    let Some(list) = request.extra.fields.get("models").filter(|list| !list.is_null()) else {
+        return Ok(Vec::new());
+    };
+    let wrong = || Error::bad_field("models", "`models` must be a list of names of models");
+    let names = list.as_array().ok_or_else(wrong)?;
+    if names.len() > ALTERNATIVES_MAX {
+        let message = format!("`models` holds more than {ALTERNATIVES_MAX} models");
+        return Err(Error::bad_field("models", message));
+    }
+    let mut alternatives = Vec::with_capacity(names.len());
+    for name in names {
+        let name = name.as_str().filter(|name| !name.is_empty()).ok_or_else(wrong)?;
+        if name != request.model {
+            alternatives.push(name.to_owned());
+        }
+    }
+    Ok(alternatives)
 }
 
 fn operations() -> Vec<Operation> {

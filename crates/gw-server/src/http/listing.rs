@@ -1,4 +1,4 @@
-//! What there is to choose from, and the four shapes in which clients want it listed.
+//! What there is to choose from, and the shapes in which clients want it listed.
 //!
 //! One path serves them all; a client is told by its headers and query (measured per client).
 
@@ -41,6 +41,8 @@ pub(super) enum Shape {
     Google,
     /// `{"models": [{"slug": ...}]}`
     Codex,
+    /// `{"models": [{"model": ..., "digest": ...}]}`
+    Ollama,
 }
 
 impl Shape {
@@ -95,6 +97,34 @@ pub(super) fn listed(snapshot: &Snapshot) -> Vec<Listed> {
     all
 }
 
+/// What Claude Code shows of a list: only ids that speak of Claude or Anthropic. Other models are
+/// listed under [`ALIAS`], by which the doors of this dialect find them.
+pub(super) fn aliased(models: Vec<Listed>) -> Vec<Listed> {
+    let shown = |model: Listed| {
+        let lower = model.id.to_ascii_lowercase();
+        if lower.contains("claude") || lower.contains("anthropic") {
+            return model;
+        }
+        Listed { id: format!("{ALIAS}{}", model.id), ..model }
+    };
+    models.into_iter().map(shown).collect()
+}
+
+/// What stands before the id of another maker's model for clients that show only Anthropic's.
+const ALIAS: &str = "anthropic/";
+
+/// The model that a client of Anthropic's dialect means: an id under the alias loses it, unless
+/// Anthropic itself, or a provider that resells it, has a model of the whole name.
+pub(super) fn unaliased<'a>(snapshot: &Snapshot, model: &'a str) -> &'a str {
+    let Some(rest) = model.strip_prefix(ALIAS) else { return model };
+    let is_known = |id: &str| match snapshot.catalog.resolve(id, &snapshot.provider_ids) {
+        Resolution::NotFound { .. } | Resolution::Found { by: MatchedBy::Unlisted, .. } => false,
+        Resolution::Found { .. } => true,
+    };
+    let is_router = rest == "auto" || rest.parse::<Layer>().is_ok();
+    if is_router || (!is_known(model) && is_known(rest)) { rest } else { model }
+}
+
 /// True for a model of a configured provider that configuration allows.
 pub(super) fn is_offered(snapshot: &Snapshot, offering: &Offering) -> bool {
     let provider = snapshot.providers.get(&offering.provider);
@@ -105,6 +135,10 @@ pub(super) fn is_offered(snapshot: &Snapshot, offering: &Offering) -> bool {
 pub(super) fn lookup(snapshot: &Snapshot, models: &[Listed], id: &str) -> Option<Listed> {
     if let Some(model) = find(models, id) {
         return Some(model.clone());
+    }
+    let bare = unaliased(snapshot, id);
+    if bare != id {
+        return lookup(snapshot, models, bare).map(|model| Listed { id: id.to_owned(), ..model });
     }
     match snapshot.catalog.resolve(id, &snapshot.provider_ids) {
         Resolution::Found { by: MatchedBy::Unlisted, .. } | Resolution::NotFound { .. } => None,
@@ -166,6 +200,7 @@ impl Listed {
             Shape::Anthropic => self.anthropic(),
             Shape::Google => self.google(),
             Shape::Codex => self.codex(place),
+            Shape::Ollama => self.ollama(),
         }
     }
 
@@ -203,6 +238,8 @@ impl Listed {
             "name": format!("models/{}", self.id),
             "displayName": self.display_name,
             "type": "model",
+            "version": "1",
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
         });
         if let Some(limit) = self.context_window {
             entry["inputTokenLimit"] = json!(limit);
@@ -211,6 +248,57 @@ impl Listed {
             entry["outputTokenLimit"] = json!(limit);
         }
         entry
+    }
+
+    /// An entry of `/api/tags`. No file stands behind it: the digest is that of its name, and it
+    /// takes no room here.
+    fn ollama(&self) -> Value {
+        let released = iso_instant(self.released_s.saturating_mul(1_000));
+        json!({
+            "name": self.id,
+            "model": self.id,
+            "modified_at": released,
+            "size": 0,
+            "digest": self.digest(),
+            "details": self.ollama_details(),
+        })
+    }
+
+    fn digest(&self) -> String {
+        blake3::hash(self.id.as_bytes()).to_hex().to_string()
+    }
+
+    fn ollama_details(&self) -> Value {
+        json!({
+            "parent_model": "", "format": "remote", "family": self.owner,
+            "families": [self.owner], "parameter_size": "", "quantization_level": "",
+        })
+    }
+
+    /// The answer of `/api/show`.
+    pub(super) fn ollama_card(&self) -> Value {
+        let abilities = [
+            ("completion", true),
+            ("tools", self.calls_tools),
+            ("vision", self.sees),
+            ("thinking", self.reasons),
+        ];
+        let abilities: Vec<&str> =
+            abilities.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect();
+        let mut info = json!({
+            "general.architecture": self.owner,
+            "general.basename": self.name,
+        });
+        if let Some(window) = self.context_window {
+            info[format!("{}.context_length", self.owner)] = json!(window);
+        }
+        json!({
+            "modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "license": "",
+            "details": self.ollama_details(),
+            "model_info": info,
+            "capabilities": abilities,
+            "modified_at": iso_instant(self.released_s.saturating_mul(1_000)),
+        })
     }
 
     /// The least set of fields that Codex was seen to accept.

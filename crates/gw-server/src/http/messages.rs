@@ -10,10 +10,10 @@ use gw_engine::Door;
 use serde_json::json;
 
 use crate::app::Server;
-use crate::ask::{self, Manner};
+use crate::ask::{self, Ask, Manner};
 use crate::auth::Scope;
 use crate::errors::Refusal;
-use crate::http::Route;
+use crate::http::{Route, listing};
 use crate::openapi::{BODY_ERRORS, CALL_ERRORS, DOOR_ERRORS, Operation};
 use crate::surface::Surface;
 
@@ -35,7 +35,14 @@ pub(super) fn door() -> Route {
 }
 
 async fn message(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
-    ask::ask(&server, MANNER, request).await
+    let (headers, caller, bytes) = ask::take(&server, request).await?;
+    let mut ask = Ask::read(&server, MANNER, &headers, caller, bytes)?;
+    let snapshot = server.app.engine.snapshot();
+    let model = listing::unaliased(&snapshot, &ask.request.model);
+    if model != ask.request.model {
+        ask.request.model = model.to_owned();
+    }
+    ask::answer(&server, ask).await
 }
 
 fn operations() -> Vec<Operation> {

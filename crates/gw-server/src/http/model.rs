@@ -1,4 +1,5 @@
-//! `GET /v1/models/{id}`: one model, by an id that may hold slashes.
+//! `GET /v1/models/{id}`: one model, by an id that may hold slashes. Google's Python client posts to
+//! the same path, with a method behind the name.
 
 use std::sync::Arc;
 
@@ -13,9 +14,9 @@ use serde_json::json;
 use crate::app::Server;
 use crate::auth::Scope;
 use crate::errors::Refusal;
-use crate::http::Route;
 use crate::http::listing::{self, Shape};
-use crate::openapi::{DOOR_ERRORS, Operation};
+use crate::http::{Route, generate_content};
+use crate::openapi::{BODY_ERRORS, CALL_ERRORS, DOOR_ERRORS, Operation};
 use crate::respond;
 use crate::surface::Surface;
 
@@ -23,9 +24,9 @@ pub(super) fn door() -> Route {
     Route {
         path: "/v1/models/{*id}",
         aliases: &["/models/{*id}"],
-        allow: "GET, HEAD, OPTIONS",
+        allow: "GET, HEAD, POST, OPTIONS",
         scope: Scope::Caller,
-        mount: || -> MethodRouter<Arc<Server>> { get(show) },
+        mount: || -> MethodRouter<Arc<Server>> { get(show).post(generate_content::call) },
         operations,
     }
 }
@@ -36,17 +37,28 @@ async fn show(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let Path(id) = path.map_err(|rejection| wrong_path(&rejection))?;
+    Ok(entry(&server, &id, Shape::wanted(&headers, false))?)
+}
+
+/// The model of an id, in a shape.
+///
+/// # Errors
+/// [`Kind::ModelNotFound`].
+pub(super) fn entry(server: &Server, id: &str, shape: Shape) -> Result<Response, Error> {
     let snapshot = server.app.engine.snapshot();
     let models = listing::listed(&snapshot);
-    let Some(model) = listing::lookup(&snapshot, &models, &id) else {
-        let shown: String = id.chars().take(128).collect();
-        let error = Error::new(Kind::ModelNotFound, format!("there is no model `{shown}` here"))
-            .with_field("model")
-            .with_hint("GET /v1/models lists those there are");
-        return Err(error.into());
+    let Some(model) = listing::lookup(&snapshot, &models, id) else {
+        return Err(unknown(id));
     };
-    let shape = Shape::wanted(&headers, false);
     Ok(respond::json(model.entry(shape, 0).to_string()))
+}
+
+/// A model that is not offered.
+pub(super) fn unknown(id: &str) -> Error {
+    let shown: String = id.chars().take(128).collect();
+    Error::new(Kind::ModelNotFound, format!("there is no model `{shown}` here"))
+        .with_field("model")
+        .with_hint("GET /v1/models lists those there are")
 }
 
 /// A path whose parameters cannot be read.
@@ -72,5 +84,23 @@ fn operations() -> Vec<Operation> {
         .dialect_answer("ModelEntry", "The model, in the shape that the headers ask for.", example)
         .errors(Surface::OpenAi, &[Kind::InvalidRequest, Kind::ModelNotFound])
         .errors(Surface::OpenAi, &DOOR_ERRORS);
-    vec![get]
+    let request = json!({"contents": [{"role": "user", "parts": [{"text": "Say hello."}]}]});
+    let answer = json!({
+        "candidates": [{"index": 0, "finishReason": "STOP",
+            "content": {"role": "model", "parts": [{"text": "Hello."}]}}],
+        "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 2, "totalTokenCount": 11},
+    });
+    let call = json!({"type": "string", "minLength": 1, "pattern": "^[A-Za-z0-9._/-]+:generateContent$",
+        "example": "auto:generateContent"});
+    let post =
+        Operation::new("post", "generateContentV1", "Google", "A completion in Google's dialect.")
+            .parameter("path", "id", "Model and method, as below `/v1beta`.", &call)
+            .call_headers()
+            .dialect_body("GenerateContentRequest", request)
+            .dialect_answer("GenerateContentResponse", "The answer.", answer)
+            .with_call_answer_headers()
+            .errors(Surface::Gemini, &BODY_ERRORS)
+            .errors(Surface::Gemini, &DOOR_ERRORS)
+            .errors(Surface::Gemini, &CALL_ERRORS);
+    vec![get, post]
 }

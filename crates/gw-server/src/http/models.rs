@@ -59,8 +59,8 @@ async fn list(
     let shape = Shape::wanted(&headers, wanted.client_version.is_some());
     let body = match shape {
         Shape::OpenAi => json!({"object": "list", "data": entries(&models, shape)}),
-        Shape::Google | Shape::Codex => json!({"models": entries(&models, shape)}),
-        Shape::Anthropic => page(&models, &wanted)?,
+        Shape::Google | Shape::Codex | Shape::Ollama => json!({"models": entries(&models, shape)}),
+        Shape::Anthropic => page(&listing::aliased(models), &wanted)?,
     };
     Ok(respond::json(body.to_string()))
 }
@@ -70,7 +70,8 @@ pub(super) fn wrong_query(rejection: &QueryRejection) -> Error {
     Error::new(Kind::InvalidRequest, rejection.body_text()).with_field("query")
 }
 
-fn entries(models: &[Listed], shape: Shape) -> Vec<Value> {
+/// The entries of a list, in order.
+pub(super) fn entries(models: &[Listed], shape: Shape) -> Vec<Value> {
     models.iter().enumerate().map(|(place, model)| model.entry(shape, place)).collect()
 }
 

@@ -134,3 +134,24 @@ async fn counting_tokens_is_an_estimate_that_says_so() {
     assert!((100..130).contains(&count), "{count}");
     assert!(gateway.upstream.seen.lock().is_empty());
 }
+
+#[tokio::test]
+async fn the_next_of_openrouters_models_answers_where_the_first_does_not() {
+    let gateway = gateway();
+    let mut body = question("acme/tiny");
+    body["models"] = json!(["acme/tiny", "nobody/nothing", "acme/vendor/large"]);
+    let failed = || Script::Whole(500, Vec::new(), r#"{"error":{"message":"no"}}"#.to_owned());
+    gateway.upstream.then(failed());
+    gateway.upstream.then(hello(14, 2));
+    let seen = gateway.post("/v1/chat/completions", &body).await;
+    assert_eq!(seen.status, 200, "{}", seen.text());
+    assert_eq!(seen.header("x-gateway-model"), "acme/vendor/large");
+    body["models"] = json!([]);
+    gateway.upstream.then(failed());
+    assert_eq!(gateway.post("/v1/chat/completions", &body).await.status, 502);
+    for wrong in [json!("acme/tiny"), json!([1]), json!(vec!["a"; 9])] {
+        body["models"] = wrong;
+        let seen = gateway.post("/v1/chat/completions", &body).await;
+        assert_eq!((seen.status, &seen.json()["error"]["param"]), (400, &"models".into()));
+    }
+}

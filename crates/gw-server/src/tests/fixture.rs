@@ -13,12 +13,13 @@ use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTab
 use gw_core::principal::Principal;
 use gw_core::record::{
     CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StatsRow, StoredMessage,
-    StoredSummary, TodoItem, UsageGroup, UsageQuery,
+    StoredResponse, StoredSummary, TodoItem, UsageGroup, UsageQuery,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, Keys, OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream, UsageReports,
+    IncomingResponse, Keys, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts, Upstream,
+    UsageReports,
 };
 use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
@@ -233,6 +234,7 @@ pub(super) struct Memory {
     pub(super) calls: Mutex<Vec<CallRecord>>,
     turns: Mutex<HashMap<ConversationId, Vec<StoredMessage>>>,
     summaries: Mutex<HashMap<ConversationId, Vec<StoredSummary>>>,
+    pub(super) responses: Mutex<Vec<StoredResponse>>,
     pub(super) is_down: AtomicBool,
 }
 
@@ -359,6 +361,58 @@ impl UsageReports for Memory {
 }
 
 #[async_trait]
+impl Responses for Memory {
+    async fn keep_response(&self, response: StoredResponse) -> gw_core::Result<()> {
+        self.up()?;
+        let mut all = self.responses.lock();
+        all.retain(|kept| (&kept.owner, &kept.id) != (&response.owner, &response.id));
+        all.push(response);
+        Ok(())
+    }
+
+    async fn response_thread(
+        &self,
+        owner: &str,
+        id: &str,
+        turns_max: usize,
+    ) -> gw_core::Result<Vec<StoredResponse>> {
+        self.up()?;
+        let all = self.responses.lock();
+        let mut thread = VecDeque::new();
+        let mut next = Some(id.to_owned());
+        while let Some(id) = next.take().filter(|_| thread.len() < turns_max) {
+            let Some(found) = all.iter().find(|kept| kept.owner == owner && kept.id == id) else {
+                break;
+            };
+            next.clone_from(&found.previous_id);
+            thread.push_front(found.clone());
+        }
+        Ok(thread.into())
+    }
+
+    async fn response_of_item(
+        &self,
+        owner: &str,
+        item_id: &str,
+    ) -> gw_core::Result<Option<StoredResponse>> {
+        self.up()?;
+        let gave = |kept: &&StoredResponse| {
+            let output = kept.response["output"].as_array().into_iter().flatten();
+            kept.owner == owner && output.into_iter().any(|item| item["id"] == item_id)
+        };
+        Ok(self.responses.lock().iter().rev().find(gave).cloned())
+    }
+
+    async fn forget_response(&self, owner: &str, id: &str) -> gw_core::Result<bool> {
+        self.up()?;
+        let mut all = self.responses.lock();
+        let before = all.len();
+        all.retain(|kept| kept.owner != owner || kept.id != id);
+        Ok(all.len() < before)
+    }
+}
+
+#[async_trait]
 impl StoreHealth for Memory {
     async fn check(&self) -> gw_core::Result<()> {
         self.up()
@@ -436,6 +490,7 @@ pub(super) fn governed(
         governance: Arc::new(office(&clock)),
         alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
+        responses: Arc::<Memory>::clone(&store),
         options,
         version: "0.0.0-test".to_owned(),
         started_at_ms: 5_000,

@@ -26,7 +26,7 @@ async fn anthropic_clients_page_through_their_own_shape() {
     };
     let first = page("?limit=4").await.json();
     assert_eq!(first["has_more"], true);
-    assert_eq!(first["first_id"], "auto");
+    assert_eq!(first["first_id"], "anthropic/auto");
     assert_eq!(first["data"][4], serde_json::Value::Null);
     assert_eq!(first["data"][3]["type"], "model");
     let last = first["last_id"].as_str().expect("an id");
@@ -34,8 +34,8 @@ async fn anthropic_clients_page_through_their_own_shape() {
     assert_eq!(rest["has_more"], false);
     assert_eq!(rest["data"].as_array().map(Vec::len), Some(2));
     assert_eq!(rest["data"][0]["created_at"], "2026-01-02T00:00:00.000Z");
-    let before = page("?limit=2&before_id=acme/tiny").await.json();
-    assert_eq!((&before["first_id"], &before["has_more"]), (&"L2".into(), &true.into()));
+    let before = page("?limit=2&before_id=anthropic/acme/tiny").await.json();
+    assert_eq!((&before["first_id"], &before["has_more"]), (&"anthropic/L2".into(), &true.into()));
     for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?after_id=nobody", "?before_id=nobody"] {
         let seen = page(wrong).await;
         assert_eq!(seen.status, 400, "{wrong}");
@@ -98,4 +98,24 @@ async fn one_model_is_found_by_any_of_its_names() {
     let headers = [("anthropic-version", "2023-06-01")];
     let seen = gateway.ask(request("GET", "/v1/models/acme/tiny", &headers, "")).await.json();
     assert_eq!(seen["display_name"], "The tiny");
+}
+
+#[tokio::test]
+async fn clients_of_anthropics_dialect_reach_other_makers_models_by_alias() {
+    let gateway = gateway();
+    let headers = [("anthropic-version", "2023-06-01")];
+    let list = gateway.ask(request("GET", "/v1/models?limit=1000", &headers, "")).await.json();
+    for entry in list["data"].as_array().expect("a list") {
+        let id = entry["id"].as_str().expect("an id");
+        assert!(id.starts_with("anthropic/"), "{id}");
+        let seen = gateway.ask(request("GET", &format!("/v1/models/{id}"), &headers, "")).await;
+        assert_eq!((seen.status, &seen.json()["id"]), (200, &id.into()));
+        let body = serde_json::json!({"model": id, "max_tokens": 9,
+            "messages": [{"role": "user", "content": "Say hello."}]});
+        let seen = gateway.post("/v1/messages", &body).await;
+        assert_eq!(seen.status, 200, "{id}: {}", seen.text());
+    }
+    let body = serde_json::json!({"model": "anthropic/nothing", "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Say hello."}]});
+    assert_eq!(gateway.post("/v1/messages", &body).await.status, 404);
 }

@@ -120,3 +120,38 @@ async fn a_body_that_is_dropped_cancels_the_provider() {
     let calls = gateway.store.calls.lock();
     assert_eq!(calls[0].status.as_str(), "cancelled");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_held_open_while_no_model_answers_yet() {
+    for (path, sign) in [
+        ("/v1/chat/completions", ": keep-alive\n\n"),
+        ("/v1/messages", "event: ping\ndata: {\"type\": \"ping\"}\n\n"),
+    ] {
+        let gateway = gateway();
+        gateway.upstream.then(Script::Hang);
+        let mut body = streaming(false);
+        body["max_tokens"] = json!(9);
+        let response = gateway.send(request("POST", path, &[], &body.to_string())).await;
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/event-stream", "{path}");
+        let said = response.into_body().collect().await.expect("ends").to_bytes();
+        let said = String::from_utf8(said.to_vec()).expect("is text");
+        assert!(said.starts_with(sign), "{path}: {said}");
+        // The deadline of the call ends it, in the words of the dialect.
+        let last = said.trim_end().rsplit("\n\n").find(|event| event.contains("error"));
+        assert!(last.is_some_and(|event| event.contains("data: ")), "{path}: {said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_a_held_stream_stops_the_call() {
+    let gateway = gateway();
+    gateway.upstream.then(Script::Hang);
+    let body = streaming(false).to_string();
+    let response = gateway.send(request("POST", "/v1/chat/completions", &[], &body)).await;
+    gateway.upstream.open_becomes(1).await;
+    drop(response);
+    gateway.upstream.open_becomes(0).await;
+    gateway.engine.drain().await;
+    assert_eq!(gateway.store.calls.lock()[0].status.as_str(), "cancelled");
+}

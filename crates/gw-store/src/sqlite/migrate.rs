@@ -32,6 +32,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "savings",
         sql: include_str!("../../migrations/sqlite/0003_savings.sql"),
     },
+    Migration {
+        version: 4,
+        name: "responses",
+        sql: include_str!("../../migrations/sqlite/0004_responses.sql"),
+    },
 ];
 
 /// Applies what is missing.

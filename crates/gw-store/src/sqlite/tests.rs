@@ -79,6 +79,18 @@ async fn synced_file_with_one_reader_passes_the_suite() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kept_responses_pass_the_suite() {
+    suite::run_responses(async || Arc::new(open(StoreOptions::memory()).expect("opened"))).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let number = std::cell::Cell::new(0);
+    suite::run_responses(async || {
+        number.set(number.get() + 1);
+        Arc::new(open_file(&folder.path().join(format!("{}.db", number.get()))))
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn colon_memory_makes_no_file() {
     let store = open(StoreOptions::file(":memory:")).expect("opened");

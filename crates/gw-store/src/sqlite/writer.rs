@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::calls::CallRow;
 use super::conversations::{self, Conversation, TurnRow};
 use super::fault::{self, Place};
+use super::responses::ResponseRow;
 use super::retention::{self, Retention};
 use super::sums::Sums;
 
@@ -28,6 +29,8 @@ pub(super) enum Write {
     Summary(Conversation, String),
     /// A TODO list as JSON text.
     Todo(Conversation, String),
+    /// A response kept for its client.
+    Response(Box<ResponseRow>),
     /// Definitions of keys, accounts, budgets and limits; gives the number of rows changed. It may
     /// run twice: alone again where the transaction with its neighbours failed.
     Define(Definition),
@@ -43,6 +46,7 @@ impl Write {
             Self::Call(call) => call.weight(),
             Self::Turns(_, turns) => turns.iter().map(TurnRow::weight).sum(),
             Self::Summary(_, text) | Self::Todo(_, text) => text.len(),
+            Self::Response(response) => response.weight(),
             Self::Define(_) => 1_024,
             Self::Ping | Self::Flush => 0,
         }
@@ -230,6 +234,7 @@ fn apply(
                 sums.add(call);
             }
         }
+        Write::Response(response) => response.put(connection)?,
         Write::Define(Definition(change)) => return change(connection).map(Written::Rows),
         Write::Turns(conversation, turns) => {
             conversations::insert_turns(connection, conversation, turns)?;

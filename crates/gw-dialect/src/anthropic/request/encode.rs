@@ -14,6 +14,7 @@ use super::super::{ID, PATH, VERSION, blocks};
 use super::reasoning::{self, Thinking};
 use super::turns::{self, content_value};
 use super::{JSON_OBJECT_INSTRUCTION, empty_schema, unsupported};
+use crate::hosted;
 
 /// Written where neither the client nor the catalogue gives a limit: every model can write so much.
 const MAX_TOKENS_FALLBACK: u64 = 4_096;
@@ -59,7 +60,7 @@ pub(in super::super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Re
     draft.put("max_tokens", max_tokens);
     let thinking = reasoning::choose(request, target.model, max_tokens, &mut draft.notices);
     let headers = put_turns(request, &mut draft)?;
-    put_tools(request, &mut draft);
+    put_tools(request, &mut draft)?;
     put_sampling(&request.sampling, &thinking, &mut draft)?;
     put_output(request, thinking, &mut draft);
     put_caller(request, &mut draft);
@@ -107,17 +108,30 @@ fn put_turns(request: &ChatRequest, draft: &mut Draft) -> Result<Vec<(HeaderName
     Ok(headers)
 }
 
-fn put_tools(request: &ChatRequest, draft: &mut Draft) {
+fn is_written(tool: &Tool) -> bool {
+    match tool {
+        Tool::Function { .. } => true,
+        Tool::Hosted { dialect, .. } => *dialect == ID,
+    }
+}
+
+fn put_tools(request: &ChatRequest, draft: &mut Draft) -> Result<()> {
     let mut tools = Vec::with_capacity(request.tools.len());
     for (index, tool) in request.tools.iter().enumerate() {
-        tools.extend(write_tool(tool, &format!("tools[{index}]"), draft));
+        let path = format!("tools[{index}]");
+        if is_written(tool) {
+            tools.push(write_tool(tool, &path, draft));
+        } else {
+            let detail = hosted::leave_out(request, index, is_written)?;
+            draft.note(&path, NoticeAction::Dropped, &detail);
+        }
     }
     if tools.is_empty() {
         if request.tool_choice.is_some() {
             let detail = "there is no tool to choose";
             draft.note("tool_choice", NoticeAction::Dropped, detail);
         }
-        return;
+        return Ok(());
     }
     draft.put("tools", tools);
     let mut choice = match &request.tool_choice {
@@ -145,9 +159,10 @@ fn put_tools(request: &ChatRequest, draft: &mut Draft) {
     if !choice.is_null() {
         draft.put("tool_choice", choice);
     }
+    Ok(())
 }
 
-fn write_tool(tool: &Tool, path: &str, draft: &mut Draft) -> Option<Value> {
+fn write_tool(tool: &Tool, path: &str, draft: &mut Draft) -> Value {
     match tool {
         Tool::Function { name, description, parameters, strict, cache, extra } => {
             let mut out = Map::new();
@@ -164,14 +179,9 @@ fn write_tool(tool: &Tool, path: &str, draft: &mut Draft) -> Option<Value> {
                 Some(fields) => out.extend(fields.clone()),
                 None => extra.fields.keys().for_each(|key| draft.dropped(&format!("{path}.{key}"))),
             }
-            Some(blocks::with_cache(Value::Object(out), cache.as_ref()))
+            blocks::with_cache(Value::Object(out), cache.as_ref())
         }
-        Tool::Hosted { dialect, value } if *dialect == ID => Some(value.clone()),
-        Tool::Hosted { dialect, .. } => {
-            let detail = format!("a tool that only {dialect} has cannot be offered");
-            draft.note(path, NoticeAction::Dropped, &detail);
-            None
-        }
+        Tool::Hosted { value, .. } => value.clone(),
     }
 }
 

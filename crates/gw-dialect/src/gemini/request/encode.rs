@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::ID;
 use super::reasoning::{self, is_before_3};
-use super::{path, turns, unsupported};
+use super::{path, turns};
+use crate::hosted;
 
 /// Stop sequences in one request, as the API reference has it.
 const STOP_MAX: usize = 5;
@@ -132,22 +133,30 @@ fn own_tool(value: &Value) -> Option<&'static str> {
     }
 }
 
+fn is_written(tool: &Tool) -> bool {
+    match tool {
+        Tool::Function { .. } => true,
+        Tool::Hosted { dialect, value } => *dialect == ID || own_tool(value).is_some(),
+    }
+}
+
 fn put_tools(request: &ChatRequest, draft: &mut Draft<'_>) -> Result<()> {
     let mut functions = Vec::new();
-    let mut hosted = Vec::new();
+    let mut own_tools = Vec::new();
     for (index, tool) in request.tools.iter().enumerate() {
         let path = format!("tools[{index}]");
         match tool {
             Tool::Function { .. } => functions.push(write_function(tool, &path, draft)),
-            Tool::Hosted { dialect, value } if *dialect == ID => hosted.push(value.clone()),
+            Tool::Hosted { dialect, value } if *dialect == ID => own_tools.push(value.clone()),
             Tool::Hosted { value, .. } => {
-                let own = own_tool(value).ok_or_else(|| {
-                    unsupported(&path, "a tool of another provider is offered")
-                        .with_hint("Leave the tool out or choose a model of that provider")
-                })?;
+                let Some(own) = own_tool(value) else {
+                    let detail = hosted::leave_out(request, index, is_written)?;
+                    draft.note(&path, NoticeAction::Dropped, &detail);
+                    continue;
+                };
                 let detail = format!("the tool of another provider was offered as `{own}`");
                 draft.note(&path, NoticeAction::Emulated, &detail);
-                hosted.push(json!({ own: {} }));
+                own_tools.push(json!({ own: {} }));
             }
         }
     }
@@ -157,7 +166,7 @@ fn put_tools(request: &ChatRequest, draft: &mut Draft<'_>) -> Result<()> {
         // All in one: several lists of functions are refused.
         tools.push(json!({ "functionDeclarations": functions }));
     }
-    tools.extend(hosted);
+    tools.extend(own_tools);
     if !tools.is_empty() {
         draft.put("tools", tools);
     }

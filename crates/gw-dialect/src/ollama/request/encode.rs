@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::ID;
 use super::CHAT_PATH;
-use crate::arguments;
 use crate::seal::bare_call_id;
+use crate::{arguments, hosted};
 
 /// Fields of `/api/generate` that `/api/chat` does not have.
 const GENERATE_ONLY: [&str; 4] = ["suffix", "template", "context", "raw"];
@@ -248,6 +248,13 @@ fn inline(source: &Source) -> Option<&str> {
     }
 }
 
+fn is_written(tool: &Tool) -> bool {
+    match tool {
+        Tool::Function { .. } => true,
+        Tool::Hosted { dialect, .. } => *dialect == ID,
+    }
+}
+
 fn put_tools(request: &ChatRequest, draft: &mut Draft<'_>) -> Result<()> {
     let mut tools = Vec::with_capacity(request.tools.len());
     for (index, tool) in request.tools.iter().enumerate() {
@@ -277,8 +284,8 @@ fn put_tools(request: &ChatRequest, draft: &mut Draft<'_>) -> Result<()> {
             }
             Tool::Hosted { dialect, value } if *dialect == ID => tools.push(value.clone()),
             Tool::Hosted { .. } => {
-                let error = unsupported(&format!("tools[{index}]"), "a provider's tool is offered");
-                return Err(error.with_hint("Leave the tool out or choose a model of its provider"));
+                let detail = hosted::leave_out(request, index, is_written)?;
+                draft.note(&format!("tools[{index}]"), NoticeAction::Dropped, &detail);
             }
         }
     }

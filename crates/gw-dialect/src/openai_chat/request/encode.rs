@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::encode_message::encode_messages;
 use super::notices::Notices;
+use crate::hosted;
 use crate::openai_chat::PATH;
 
 /// Thinking budgets up to these many tokens are `low`, `medium`; above, `high`.
@@ -75,7 +76,12 @@ fn put_tools(
     }
     let mut tools = Vec::with_capacity(request.tools.len());
     for (place, tool) in request.tools.iter().enumerate() {
-        tools.push(encode_tool(tool, place, quirks, notices)?);
+        if is_written(tool) {
+            tools.push(encode_tool(tool, quirks, notices));
+        } else {
+            let detail = hosted::leave_out(request, place, is_written)?;
+            notices.dropped(&format!("tools[{place}]"), &detail);
+        }
     }
     body.insert("tools".to_owned(), Value::Array(tools));
     if let Some(choice) = &request.tool_choice {
@@ -85,20 +91,16 @@ fn put_tools(
     Ok(())
 }
 
-fn encode_tool(tool: &Tool, place: usize, quirks: &Quirks, notices: &mut Notices) -> Result<Value> {
+fn is_written(tool: &Tool) -> bool {
+    match tool {
+        Tool::Function { .. } => true,
+        Tool::Hosted { dialect, .. } => *dialect == DialectId::OpenAiChat,
+    }
+}
+
+fn encode_tool(tool: &Tool, quirks: &Quirks, notices: &mut Notices) -> Value {
     let (name, description, parameters, strict, cache, extra) = match tool {
-        Tool::Hosted { dialect: DialectId::OpenAiChat, value } => return Ok(value.clone()),
-        Tool::Hosted { value, .. } => {
-            let kind = value["type"].as_str().unwrap_or("hosted");
-            return Err(Error::new(
-                Kind::UnsupportedFeature,
-                format!(
-                    "`tools[{place}]` ({kind}) is a tool that this model's provider does not run"
-                ),
-            )
-            .with_field(format!("tools[{place}]"))
-            .with_hint("Leave the tool out or choose a model of the provider that runs it"));
-        }
+        Tool::Hosted { value, .. } => return value.clone(),
         Tool::Function { name, description, parameters, strict, cache, extra } => {
             (name, description, parameters, strict, cache, extra)
         }
@@ -128,7 +130,7 @@ fn encode_tool(tool: &Tool, place: usize, quirks: &Quirks, notices: &mut Notices
             notices.dropped(&format!("tools[].{key}"), "the field has no counterpart here");
         }
     }
-    Ok(Value::Object(wire))
+    Value::Object(wire)
 }
 
 fn encode_choice(choice: &ToolChoice) -> Result<Value> {

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::decode::LOGPROBS;
 use super::encode_items::ItemWriter;
-use super::tools::{ToolsOut, encode_tools};
+use super::tools::{ToolsOut, counterpart, encode_tools};
+use crate::hosted;
 use crate::openai_chat::request::notices::Notices;
 use crate::openai_responses::tool_names::{Known, ToolNames};
 use crate::openai_responses::{ID, PATH};
@@ -35,8 +36,13 @@ pub(in crate::openai_responses) fn encode(
     let tools = encode_tools(&request.tools, is_own, &mut |key| {
         notices.dropped(&format!("tools[].{key}"), "the field has no counterpart here");
     });
-    if let Some((place, kind)) = tools.foreign.first() {
-        return Err(foreign_tool(*place, kind));
+    for place in &tools.foreign {
+        let is_written = |tool: &Tool| match tool {
+            Tool::Function { .. } => true,
+            Tool::Hosted { dialect, value } => *dialect == ID || counterpart(value).is_some(),
+        };
+        let detail = hosted::leave_out(request, *place, is_written)?;
+        notices.dropped(&format!("tools[{place}]"), &detail);
     }
     for (place, own) in &tools.replaced {
         let detail = format!("the tool of another provider was offered as `{own}`");
@@ -160,14 +166,6 @@ fn put_conversation(
     }
     body.insert("input".to_owned(), Value::Array(writer.into_items()));
     Ok(())
-}
-
-fn foreign_tool(place: usize, kind: &str) -> Error {
-    let field = format!("tools[{place}]");
-    let text = format!("`{field}` ({kind}) is a tool that this model's provider does not run");
-    Error::new(Kind::UnsupportedFeature, text)
-        .with_field(field)
-        .with_hint("Leave the tool out or choose a model of the provider that runs it")
 }
 
 fn put_tools(

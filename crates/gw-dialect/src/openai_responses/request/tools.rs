@@ -168,10 +168,7 @@ pub(super) fn encode_tools(tools: &[Tool], is_own: bool, notes: &mut dyn FnMut(&
                     out.replaced.push((place, own["type"].as_str().unwrap_or_default().to_owned()));
                     out.list.push(own);
                 }
-                None => {
-                    let kind = value["type"].as_str().unwrap_or("hosted");
-                    out.foreign.push((place, kind.to_owned()));
-                }
+                None => out.foreign.push(place),
             },
             Tool::Function { name, description, parameters, strict, extra, .. } => {
                 let own = extra.for_dialect(ID);
@@ -206,7 +203,7 @@ pub(super) fn encode_tools(tools: &[Tool], is_own: bool, notes: &mut dyn FnMut(&
 
 /// The tool of this format that does what another provider's does: searching the web, and running
 /// code (Anthropic's types carry dates, Google's tools are named by their one member).
-fn counterpart(tool: &Value) -> Option<Value> {
+pub(super) fn counterpart(tool: &Value) -> Option<Value> {
     let kind = tool["type"].as_str().unwrap_or_default();
     let has = |names: [&str; 2]| names.iter().any(|name| tool.get(name).is_some());
     if kind.starts_with("web_search") || has(["google_search", "googleSearch"]) {
@@ -239,8 +236,8 @@ fn put_others(
 pub(super) struct ToolsOut {
     /// The `tools` array.
     pub(super) list: Vec<Value>,
-    /// Tools that only a provider of another format runs: place and type.
-    pub(super) foreign: Vec<(usize, String)>,
+    /// Places of tools that only a provider of another format runs.
+    pub(super) foreign: Vec<usize>,
     /// Tools of another format whose counterpart was written: place, and the counterpart's type.
     pub(super) replaced: Vec<(usize, String)>,
 }
