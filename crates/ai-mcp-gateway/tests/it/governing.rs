@@ -1,9 +1,10 @@
 //! Keys, accounts, budgets and limits by command line and over HTTP, with the gateway running.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::gateway::{Gateway, Launch, Ran, until};
 use crate::http;

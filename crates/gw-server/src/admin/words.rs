@@ -37,15 +37,15 @@ pub fn decode<T: Body>(mut object: Map<String, Value>) -> Result<T> {
     object.retain(|_, value| !value.is_null());
     object.values_mut().for_each(make_whole);
     let whole = serde_json::from_value(Value::Object(object.clone()));
-    whole.or_else(|fault: serde_json::Error| {
+    whole.map_err(|fault: serde_json::Error| {
         // Alone, the field at fault is the one that fails.
         for (name, value) in object {
             let alone = Map::from_iter([(name.clone(), value)]);
             if let Err(fault) = serde_json::from_value::<T>(Value::Object(alone)) {
-                return Err(Error::bad_field(&*name, format!("`{name}` cannot be this: {fault}")));
+                return Error::bad_field(&*name, format!("`{name}` cannot be this: {fault}"));
             }
         }
-        Err(Error::new(Kind::InvalidRequest, format!("the body cannot be this: {fault}")))
+        Error::new(Kind::InvalidRequest, format!("the body cannot be this: {fault}"))
     })
 }
 
