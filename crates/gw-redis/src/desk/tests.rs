@@ -643,6 +643,10 @@ impl World {
         assert!(self.instances.iter().all(|instance| instance.waiting.is_empty()), "all answered");
         let at_ms = self.unix_ms();
         let now_ms = self.now_ms;
+        // The durable store names the silent ones that this generation of Redis never met.
+        for dead in self.dead.keys().cloned().collect::<Vec<_>>() {
+            self.reap(0, &dead);
+        }
         for at in 0..3 {
             self.instances[at].desk.touch_budgets(at_ms, now_ms);
         }
