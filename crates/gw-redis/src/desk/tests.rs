@@ -305,7 +305,8 @@ impl World {
         let running = &self.limits[0];
         let used: i128 = self.spent.keys().map(|id| self.used_of_limit(id, running)).sum();
         assert!(self.has_lapsed || used <= i128::from(running.max), "{used} calls at one time");
-        if !self.has_lapsed && !(self.has_crashed && self.has_lost) {
+        let is_known = !(self.has_crashed && self.has_lost || self.has_lapsed);
+        if is_known {
             let minute = self.in_minute(&self.limits[1], 60_000);
             assert!(minute <= i128::from(self.limits[1].max), "{minute} calls in a minute");
         }
