@@ -335,10 +335,11 @@ local function sync()
         if less(want, extra) then extra = want end
         a.held = add(a.held, extra)
         a.lease = add(a.lease, extra)
-        if not is_zero(extra) then redis.call('HSET', a.at, 'k:' .. m.i, '0') end
       end
     end
     redis.call('HSET', a.at, 'l:' .. m.i, str(a.lease))
+    -- What is granted now may turn out to be of no use there.
+    if less(num(wanted.keep), a.lease) then redis.call('HSET', a.at, 'k:' .. m.i, '0') end
     save(a, wanted.ttl)
     local tell = {lease = str(a.lease), spent = str(a.spent), held = str(a.held),
       before = str(a.before), round = a.round, seeded = a.seeded, acked = a.round}
