@@ -84,14 +84,17 @@ CREATE TABLE gateway.llm_calls (
     -- Every account the call went on, as a JSON array of kind:id.
     scopes          TEXT NOT NULL DEFAULT '[]',
     -- About how much the row takes, for the cap on all rows together.
-    row_bytes       BIGINT NOT NULL
+    row_bytes       BIGINT NOT NULL,
+    -- What the top layer would have cost, and what a provider's prompt cache saved. NULL: nobody can say.
+    baseline_pico           BIGINT,
+    prompt_cache_saved_pico BIGINT
 );
 
 CREATE INDEX llm_calls_conversation_id ON gateway.llm_calls (left(conversation_id, 200));
 CREATE INDEX llm_calls_created_at ON gateway.llm_calls (created_at, id);
 CREATE INDEX llm_calls_user_id ON gateway.llm_calls (left(user_id, 200), created_at);
 
--- Bytes of the rows of llm_calls together.
+-- Bytes of the rows of llm_calls together, and up to when rows were removed.
 CREATE TABLE gateway.store_sizes (
     name  TEXT PRIMARY KEY,
     bytes BIGINT NOT NULL
@@ -159,7 +162,9 @@ CREATE TABLE gateway.usage_rollups (
     group_hash         TEXT COLLATE "C" NOT NULL,
     model_id           TEXT COLLATE "C" NOT NULL,
     layer              TEXT COLLATE "C" NOT NULL,
+    provider           TEXT COLLATE "C" NOT NULL,
     key_id             TEXT COLLATE "C" NOT NULL,
+    team_id            TEXT COLLATE "C" NOT NULL,
     user_id            TEXT COLLATE "C" NOT NULL,
     project_id         TEXT COLLATE "C" NOT NULL,
     tags               TEXT[] COLLATE "C" NOT NULL,
@@ -174,6 +179,11 @@ CREATE TABLE gateway.usage_rollups (
     reasoning_tokens   BIGINT NOT NULL,
     pico               BIGINT NOT NULL,
     duration_ms        BIGINT NOT NULL,
+    -- Calls with a known cost and a known baseline: how many, what they cost, what they would have.
+    compared_calls          BIGINT NOT NULL,
+    compared_pico           BIGINT NOT NULL,
+    baseline_pico           BIGINT NOT NULL,
+    prompt_cache_saved_pico BIGINT NOT NULL,
     PRIMARY KEY (hour_ms, group_hash)
 );
 

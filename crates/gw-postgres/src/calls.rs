@@ -1,23 +1,20 @@
-//! Calls as rows of `llm_calls`: making one, reading it back whole, and sums over them.
-//!
-//! Sums read `llm_calls` alone. Joining it to messages would count every call once for each turn.
+//! Calls as rows of `llm_calls`: making one, reading it back whole.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use gw_core::money::CostSource;
-use gw_core::record::{CallRecord, CallStatus, ConversationStats, Stats, StatsFilter, StatsRow};
+use gw_core::record::{CallRecord, CallStatus, ConversationStats, Savings, Stats, StatsFilter};
 use gw_core::seam::CallLog;
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Layer, Money, Result, Scope};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
 use crate::conversations::Touch;
 use crate::fault::Fault;
 use crate::rows;
+use crate::stats::{SUMS, Sum};
 use crate::store::PostgresStore;
 use crate::text::{self, key, stored};
 use crate::transaction::Body;
@@ -29,14 +26,14 @@ pub(crate) const INSERT: &str = "
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata, scopes, row_bytes
+        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico
     ) SELECT
         id, conversation_id, model_id, layer, input_tokens, output_tokens,
         cost_pico / 1000000000000::float8,
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata, scopes, row_bytes
+        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico
     FROM json_to_recordset($1::text::json) AS call (
         id text, conversation_id text, model_id text, layer text, input_tokens bigint,
         output_tokens bigint, duration_ms bigint, success boolean, created_at bigint,
@@ -44,14 +41,9 @@ pub(crate) const INSERT: &str = "
         stream boolean, first_token_ms bigint, user_id text, project_id text, key_id text,
         door text, provider text, model text, requested_model text, task text, complexity text,
         status text, error_message text, route_reason text, usage text, attempts text,
-        metadata text, scopes text, row_bytes bigint
+        metadata text, scopes text, row_bytes bigint, baseline_pico bigint,
+        prompt_cache_saved_pico bigint
     ) ON CONFLICT (id) DO NOTHING RETURNING id";
-
-/// Sums are `numeric` to the end, so that one absurd row does not hide all others.
-const SUMS: &str = "count(*)::text AS s0, (count(*) FILTER (WHERE cached))::text AS s1,
-    (count(*) FILTER (WHERE cost_pico IS NULL))::text AS s2,
-    coalesce(sum(input_tokens), 0)::text AS s3, coalesce(sum(output_tokens), 0)::text AS s4,
-    coalesce(sum(cost_pico), 0)::text AS s5, coalesce(sum(duration_ms), 0)::text AS s6";
 
 /// A call as its row, which is also its form in the journal: every text is as PostgreSQL takes it.
 /// Names are those of the columns; what follows `row_bytes` is for the sums.
@@ -77,7 +69,7 @@ pub(crate) struct CallRow {
     pub(crate) project_id: Option<String>,
     pub(crate) key_id: Option<String>,
     door: String,
-    provider: String,
+    pub(crate) provider: String,
     model: String,
     requested_model: String,
     task: String,
@@ -90,6 +82,8 @@ pub(crate) struct CallRow {
     metadata: String,
     scopes: String,
     pub(crate) row_bytes: i64,
+    pub(crate) baseline_pico: Option<i64>,
+    pub(crate) prompt_cache_saved_pico: Option<i64>,
     pub(crate) cache_read_tokens: i64,
     pub(crate) cache_write_tokens: i64,
     pub(crate) reasoning_tokens: i64,
@@ -139,6 +133,8 @@ impl CallRow {
             metadata: rows::to_json(&call.metadata)?,
             scopes: rows::to_json(&call.scopes)?,
             row_bytes: 0,
+            baseline_pico: call.savings.baseline.map(Money::pico),
+            prompt_cache_saved_pico: call.savings.prompt_cache.map(Money::pico),
             cache_read_tokens: rows::int(usage.cache_read.saturating_add(usage.cache_read_audio)),
             cache_write_tokens: rows::int(usage.cache_write.saturating_add(usage.cache_write_long)),
             reasoning_tokens: rows::int(usage.reasoning),
@@ -207,34 +203,7 @@ impl CallLog for PostgresStore {
     }
 
     async fn stats(&self, filter: StatsFilter) -> Result<Stats> {
-        let user_id = filter.user_id.as_deref().map(stored);
-        let mut conditions: Vec<String> = Vec::new();
-        let mut values: Vec<&(dyn ToSql + Sync)> = Vec::new();
-        if let Some(user_id) = &user_id {
-            values.push(user_id);
-            let place = values.len();
-            conditions
-                .push(format!("user_id = ${place} AND left(user_id, 200) = left(${place}, 200)"));
-        }
-        if let Some(from_ms) = &filter.from_ms {
-            values.push(from_ms);
-            conditions.push(format!("created_at >= ${}", values.len()));
-        }
-        if let Some(until_ms) = &filter.until_ms {
-            values.push(until_ms);
-            conditions.push(format!("created_at < ${}", values.len()));
-        }
-        let filtered = if conditions.is_empty() {
-            String::new()
-        } else {
-            format!("WHERE {}", conditions.join(" AND "))
-        };
-        let sql = format!(
-            "SELECT {SUMS}, model_id, layer FROM gateway.llm_calls {filtered}
-             GROUP BY model_id, layer"
-        );
-        let groups = self.kept(&sql, &values).await?;
-        self.read(|| stats(&groups))
+        self.sums_between(&filter).await
     }
 
     async fn conversation_stats(&self, id: &ConversationId) -> Result<Option<ConversationStats>> {
@@ -296,12 +265,18 @@ fn read(row: &Row) -> Result<CallRecord, Fault> {
             .map(|ms| u64::try_from(ms).unwrap_or(0)),
         cached: row.try_get("cached")?,
         demo: row.try_get("demo")?,
+        savings: Savings {
+            baseline: row.try_get::<_, Option<i64>>("baseline_pico")?.map(Money::from_pico),
+            prompt_cache: row
+                .try_get::<_, Option<i64>>("prompt_cache_saved_pico")?
+                .map(Money::from_pico),
+        },
         metadata: rows::json_or_default(row, "metadata")?,
     })
 }
 
-fn layer(row: &Row) -> Result<Option<Layer>, Fault> {
-    match row.try_get::<_, Option<&str>>("layer")? {
+pub(crate) fn layer(row: &Row) -> Result<Option<Layer>, Fault> {
+    match row.try_get::<_, Option<&str>>("layer")?.filter(|layer| !layer.is_empty()) {
         Some(_) => rows::word(row, "layer", |text| text.parse().ok()).map(Some),
         None => Ok(None),
     }
@@ -332,28 +307,6 @@ fn cost(row: &Row) -> Result<Cost, Fault> {
     Ok(Cost::Priced { amount: Money::from_pico(pico), source })
 }
 
-fn stats(groups: &[Row]) -> Result<Stats, Fault> {
-    let mut total = Sum::default();
-    let mut by_model: BTreeMap<String, Sum> = BTreeMap::new();
-    let mut by_layer: BTreeMap<Layer, Sum> = BTreeMap::new();
-    for group in groups {
-        let sum = Sum::read(group)?;
-        total.add(&sum);
-        let model_id = rows::text(group, "model_id")?;
-        if !model_id.is_empty() {
-            by_model.entry(model_id).or_default().add(&sum);
-        }
-        if let Some(layer) = layer(group)? {
-            by_layer.entry(layer).or_default().add(&sum);
-        }
-    }
-    Ok(Stats {
-        total: total.into_row(),
-        by_model: by_model.into_iter().map(|(id, sum)| (id, sum.into_row())).collect(),
-        by_layer: by_layer.into_iter().map(|(layer, sum)| (layer, sum.into_row())).collect(),
-    })
-}
-
 fn conversation_stats(row: &Row) -> Result<ConversationStats, Fault> {
     Ok(ConversationStats {
         messages: rows::unsigned(row, "messages")?,
@@ -361,39 +314,4 @@ fn conversation_stats(row: &Row) -> Result<ConversationStats, Fault> {
         created_at_ms: row.try_get("created_at")?,
         updated_at_ms: row.try_get("updated_at")?,
     })
-}
-
-/// A sum that cannot overflow; it is brought into the range of [`StatsRow`] at the very end, so
-/// that the order of adding makes no difference.
-#[derive(Default)]
-struct Sum([i128; 7]);
-
-impl Sum {
-    /// Reads the columns of [`SUMS`], which stand first.
-    fn read(row: &Row) -> Result<Self, Fault> {
-        let mut sum = Self::default();
-        for (column, number) in sum.0.iter_mut().enumerate() {
-            *number = rows::wide(row, column)?;
-        }
-        Ok(sum)
-    }
-
-    fn add(&mut self, other: &Self) {
-        for (number, more) in self.0.iter_mut().zip(other.0) {
-            *number = number.saturating_add(more);
-        }
-    }
-
-    fn into_row(self) -> StatsRow {
-        let [calls, cached, unpriced, input, output, pico, duration] = self.0;
-        StatsRow {
-            calls: rows::count(calls),
-            cached_calls: rows::count(cached),
-            unpriced_calls: rows::count(unpriced),
-            input_tokens: rows::count(input),
-            output_tokens: rows::count(output),
-            cost: Money::from_pico(rows::pico(pico)),
-            duration_ms: rows::count(duration),
-        }
-    }
 }

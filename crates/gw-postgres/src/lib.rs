@@ -29,6 +29,7 @@ mod reports;
 mod responses;
 mod retention;
 mod rows;
+mod stats;
 mod store;
 mod sums;
 mod text;

@@ -14,7 +14,7 @@ use crate::sums::hour_of;
 use crate::text::{self, stored};
 
 /// Columns that are summed, in the order of [`read`].
-const SUMMED: [&str; 11] = [
+const SUMMED: [&str; 15] = [
     "calls",
     "failed_calls",
     "cached_calls",
@@ -26,6 +26,10 @@ const SUMMED: [&str; 11] = [
     "reasoning_tokens",
     "pico",
     "duration_ms",
+    "compared_calls",
+    "compared_pico",
+    "baseline_pico",
+    "prompt_cache_saved_pico",
 ];
 
 #[async_trait]
@@ -79,7 +83,9 @@ fn key_of(by: UsageBy) -> String {
         UsageBy::Hour => time("YYYY-MM-DD\"T\"HH24"),
         UsageBy::Model => "model_id".to_owned(),
         UsageBy::Layer => "layer".to_owned(),
+        UsageBy::Provider => "provider".to_owned(),
         UsageBy::Key => "key_id".to_owned(),
+        UsageBy::Team => "team_id".to_owned(),
         UsageBy::User => "user_id".to_owned(),
         UsageBy::Project => "project_id".to_owned(),
         UsageBy::Tag => "coalesce(tag.value, '') COLLATE \"C\"".to_owned(),
@@ -103,7 +109,9 @@ fn conditions(query: &UsageQuery) -> (Vec<String>, Vec<Box<dyn ToSql + Sync + Se
     add("hour_ms < ?", hour(query.until_ms));
     add("model_id = ?", text(&query.model_id));
     add("layer = ?", query.layer.map(|layer| Box::new(Layer::as_str(layer)) as _));
+    add("provider = ?", text(&query.provider));
     add("key_id = ?", text(&query.key_id));
+    add("team_id = ?", text(&query.team_id));
     add("user_id = ?", text(&query.user_id));
     add("project_id = ?", text(&query.project_id));
     add("? = ANY (tags)", text(&query.tag));
@@ -116,6 +124,7 @@ fn read(row: &Row, width: usize) -> Result<UsageGroup, Fault> {
         .collect::<Result<Vec<String>, Fault>>()?;
     let wide = |at: usize| rows::wide(row, width + at);
     let count = |at: usize| wide(at).map(rows::count);
+    let money = |at: usize| wide(at).map(|pico| Money::from_pico(rows::pico(pico)));
     Ok(UsageGroup {
         key,
         calls: count(0)?,
@@ -127,7 +136,11 @@ fn read(row: &Row, width: usize) -> Result<UsageGroup, Fault> {
         cache_write_tokens: count(6)?,
         output_tokens: count(7)?,
         reasoning_tokens: count(8)?,
-        cost: Money::from_pico(rows::pico(wide(9)?)),
+        cost: money(9)?,
         duration_ms: count(10)?,
+        compared_calls: count(11)?,
+        compared_cost: money(12)?,
+        baseline: money(13)?,
+        prompt_cache_saved: money(14)?,
     })
 }

@@ -99,7 +99,11 @@ const REMOVE_OLD: &str = "
         DELETE FROM gateway.llm_calls WHERE id IN (
             SELECT id FROM gateway.llm_calls WHERE created_at < $1
             ORDER BY created_at, id LIMIT $2
-        ) RETURNING row_bytes
+        ) RETURNING row_bytes, created_at
+    ), noted AS (
+        INSERT INTO gateway.store_sizes AS known (name, bytes)
+        SELECT 'llm_calls_removed_until_ms', max(created_at) FROM old HAVING count(*) > 0
+        ON CONFLICT (name) DO UPDATE SET bytes = greatest(known.bytes, excluded.bytes)
     ), shrunk AS (
         UPDATE gateway.store_sizes
         SET bytes = greatest(0, bytes - (SELECT coalesce(sum(row_bytes), 0) FROM old)::bigint)
@@ -120,7 +124,11 @@ const REMOVE_MUCH: &str = "
         DELETE FROM gateway.llm_calls WHERE id IN (
             SELECT id FROM much
             WHERE freed < (SELECT bytes FROM gateway.store_sizes WHERE name = 'llm_calls') - $1
-        ) RETURNING row_bytes
+        ) RETURNING row_bytes, created_at
+    ), noted AS (
+        INSERT INTO gateway.store_sizes AS known (name, bytes)
+        SELECT 'llm_calls_removed_until_ms', max(created_at) FROM old HAVING count(*) > 0
+        ON CONFLICT (name) DO UPDATE SET bytes = greatest(known.bytes, excluded.bytes)
     ), shrunk AS (
         UPDATE gateway.store_sizes
         SET bytes = greatest(0, bytes - (SELECT coalesce(sum(row_bytes), 0) FROM old)::bigint)

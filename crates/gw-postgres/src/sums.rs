@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::calls::CallRow;
 use crate::text::{key, stored};
 
-const HOUR_MS: i64 = 3_600_000;
+/// Milliseconds in an hour.
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 
 /// Adds to what accounts spent; takes a JSON array.
 pub(crate) const SPEND: &str = "
@@ -39,19 +40,22 @@ pub(crate) const SPEND_OF_INSTANCE: &str = "
 /// Adds to the sums by the hour; takes a JSON array.
 pub(crate) const ROLL_UP: &str = "
     INSERT INTO gateway.usage_rollups AS known (
-        hour_ms, group_hash, model_id, layer, key_id, user_id, project_id, tags, calls,
-        failed_calls, cached_calls, unpriced_calls, input_tokens, cache_read_tokens,
-        cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms
+        hour_ms, group_hash, model_id, layer, provider, key_id, team_id, user_id, project_id,
+        tags, calls, failed_calls, cached_calls, unpriced_calls, input_tokens, cache_read_tokens,
+        cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms, compared_calls,
+        compared_pico, baseline_pico, prompt_cache_saved_pico
     ) SELECT
-        hour_ms, group_hash, model_id, layer, key_id, user_id, project_id, tags, calls,
-        failed_calls, cached_calls, unpriced_calls, input_tokens, cache_read_tokens,
-        cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms
+        hour_ms, group_hash, model_id, layer, provider, key_id, team_id, user_id, project_id,
+        tags, calls, failed_calls, cached_calls, unpriced_calls, input_tokens, cache_read_tokens,
+        cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms, compared_calls,
+        compared_pico, baseline_pico, prompt_cache_saved_pico
     FROM json_to_recordset($1::text::json) AS used (
-        hour_ms bigint, group_hash text, model_id text, layer text, key_id text, user_id text,
-        project_id text, tags text[], calls bigint, failed_calls bigint, cached_calls bigint,
+        hour_ms bigint, group_hash text, model_id text, layer text, provider text, key_id text,
+        team_id text, user_id text, project_id text, tags text[], calls bigint, failed_calls bigint, cached_calls bigint,
         unpriced_calls bigint, input_tokens bigint, cache_read_tokens bigint,
         cache_write_tokens bigint, output_tokens bigint, reasoning_tokens bigint, pico bigint,
-        duration_ms bigint
+        duration_ms bigint, compared_calls bigint, compared_pico bigint, baseline_pico bigint,
+        prompt_cache_saved_pico bigint
     ) ON CONFLICT (hour_ms, group_hash) DO UPDATE SET
         calls = gateway.plus(known.calls, excluded.calls),
         failed_calls = gateway.plus(known.failed_calls, excluded.failed_calls),
@@ -63,7 +67,12 @@ pub(crate) const ROLL_UP: &str = "
         output_tokens = gateway.plus(known.output_tokens, excluded.output_tokens),
         reasoning_tokens = gateway.plus(known.reasoning_tokens, excluded.reasoning_tokens),
         pico = gateway.plus(known.pico, excluded.pico),
-        duration_ms = gateway.plus(known.duration_ms, excluded.duration_ms)";
+        duration_ms = gateway.plus(known.duration_ms, excluded.duration_ms),
+        compared_calls = gateway.plus(known.compared_calls, excluded.compared_calls),
+        compared_pico = gateway.plus(known.compared_pico, excluded.compared_pico),
+        baseline_pico = gateway.plus(known.baseline_pico, excluded.baseline_pico),
+        prompt_cache_saved_pico =
+            gateway.plus(known.prompt_cache_saved_pico, excluded.prompt_cache_saved_pico)";
 
 /// What a batch adds.
 #[derive(Default)]
@@ -103,13 +112,19 @@ pub(crate) struct Used {
     reasoning_tokens: i64,
     pico: i64,
     duration_ms: i64,
+    compared_calls: i64,
+    compared_pico: i64,
+    baseline_pico: i64,
+    prompt_cache_saved_pico: i64,
 }
 
 #[derive(Serialize)]
 struct Group {
     model_id: String,
     layer: String,
+    provider: String,
     key_id: String,
+    team_id: String,
     user_id: String,
     project_id: String,
     tags: Vec<String>,
@@ -145,15 +160,19 @@ impl Sums {
             .collect();
         tags.sort_unstable();
         tags.dedup();
-        self.use_up(call, tags, pico);
+        let team = scopes.iter().find(|scope| scope.kind == ScopeKind::Team);
+        let team_id = team.map(|team| stored(&team.id).into_owned()).unwrap_or_default();
+        self.use_up(call, team_id, tags, pico);
         self.bytes = self.bytes.saturating_add(call.row_bytes);
     }
 
-    fn use_up(&mut self, call: &CallRow, tags: Vec<String>, pico: i64) {
+    fn use_up(&mut self, call: &CallRow, team_id: String, tags: Vec<String>, pico: i64) {
         let group = Group {
             model_id: call.model_id.clone(),
             layer: call.layer.clone().unwrap_or_default(),
+            provider: call.provider.clone(),
             key_id: call.key_id.clone().unwrap_or_default(),
+            team_id,
             user_id: call.user_id.clone().unwrap_or_default(),
             project_id: call.project_id.clone().unwrap_or_default(),
             tags,
@@ -174,7 +193,12 @@ impl Sums {
             reasoning_tokens: 0,
             pico: 0,
             duration_ms: 0,
+            compared_calls: 0,
+            compared_pico: 0,
+            baseline_pico: 0,
+            prompt_cache_saved_pico: 0,
         });
+        let compared = call.cost_pico.zip(call.baseline_pico);
         for (sum, more) in [
             (&mut used.calls, 1),
             (&mut used.failed_calls, i64::from(!call.success)),
@@ -187,6 +211,10 @@ impl Sums {
             (&mut used.reasoning_tokens, call.reasoning_tokens),
             (&mut used.pico, pico),
             (&mut used.duration_ms, call.duration_ms),
+            (&mut used.compared_calls, i64::from(compared.is_some())),
+            (&mut used.compared_pico, compared.map_or(0, |(cost, _)| cost)),
+            (&mut used.baseline_pico, compared.map_or(0, |(_, baseline)| baseline)),
+            (&mut used.prompt_cache_saved_pico, call.prompt_cache_saved_pico.unwrap_or(0)),
         ] {
             *sum = sum.saturating_add(more);
         }
@@ -206,7 +234,15 @@ impl Sums {
 impl Group {
     fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        let texts = [&self.model_id, &self.layer, &self.key_id, &self.user_id, &self.project_id];
+        let texts = [
+            &self.model_id,
+            &self.layer,
+            &self.provider,
+            &self.key_id,
+            &self.team_id,
+            &self.user_id,
+            &self.project_id,
+        ];
         for text in texts.into_iter().chain(&self.tags) {
             // The length first, so that no two groups read the same.
             hasher.update(&text.len().to_le_bytes());
