@@ -5,9 +5,10 @@ WORK := .work
 VENV := $(WORK)/venv
 SHARED ?= ../shared
 BIN := target/debug
+PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-data test-tours clients lint fmt release bench ci clean
+.PHONY: help run test test-rust test-data test-tours clients lint fmt release install bench ci clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +19,7 @@ run: ## Start the gateway on http://127.0.0.1:3000, open to this machine
 test: test-rust test-data test-tours ## Run every test
 
 test-rust: ## Unit, property, integration and fault tests
-	tests/need.sh postgres
+	tests/need.sh postgres redis
 	cargo test --workspace --no-fail-fast
 
 test-data: ## Every provider recording through the dialects and the ledger
@@ -47,6 +48,11 @@ fmt: ## Format the code
 
 release: ## Build the binary that ships, target/release/ai-mcp-gateway
 	cargo build --release --package ai-mcp-gateway
+
+install: release ## Install it into $(PREFIX)/bin, also under its short name mcp
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 target/release/ai-mcp-gateway $(DESTDIR)$(PREFIX)/bin/ai-mcp-gateway
+	ln -sf ai-mcp-gateway $(DESTDIR)$(PREFIX)/bin/mcp
 
 bench: release ## Start time, memory, and what the gateway adds to a call
 	cargo build --release --package gw-simulator

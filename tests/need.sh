@@ -7,6 +7,7 @@ has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_node() { command -v npm >/dev/null && node --version >/dev/null 2>&1; }
 has_make() { command -v make >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
+has_redis() { command -v redis-server >/dev/null; }
 has_postgres() {
   for folder in ${GW_TEST_PG_BIN:-} /usr/lib/postgresql/*/bin $(echo "$PATH" | tr : ' '); do
     if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then return 0; fi
@@ -29,6 +30,7 @@ packages() {
     pacman-postgres) echo postgresql ;;
     apt-get-cc) echo gcc libc6-dev ;;
     apk-cc) echo gcc musl-dev ;;
+    apt-get-redis) echo redis-server ;;
     *) echo "$2" | sed 's/^cc$/gcc/' ;;
   esac
 }

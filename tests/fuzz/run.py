@@ -18,6 +18,9 @@ import time
 import urllib.request
 from pathlib import Path
 
+# Opens the admin doors too.
+KEY = "fuzz-admin-key"
+
 # More than the document lists is accepted on purpose: fields and kinds of tools that only some
 # provider knows are passed on to it.
 UNCHECKED = "negative_data_rejection"
@@ -31,7 +34,8 @@ def start(gateway, folder, environment):
     with open(folder / "log", "w") as log:
         program = subprocess.Popen(
             [gateway, "serve", "--open", "--port", str(port), "--demo", "on"],
-            env=environment | {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder},
+            env=environment
+            | {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder, "GATEWAY_SERVER__KEY": KEY},
             cwd=folder,
             stdout=log,
             stderr=log,
@@ -54,6 +58,7 @@ def fuzz(arguments, address, folder, environment):
         str(arguments.schemathesis.resolve()),
         "run",
         f"{address}/openapi.json",
+        f"--header=Authorization: Bearer {KEY}",
         "--checks=all",
         f"--exclude-checks={UNCHECKED}",
         "--mode=all",

@@ -332,8 +332,24 @@ fn offering_row(
         input: (!reads.is_empty() && reads != fact.capabilities.input).then_some(reads),
         output: (!writes.is_empty() && writes != fact.capabilities.output).then_some(writes),
         flags: (knows_abilities(model) && can != fact_can).then_some(can),
-        prices: if rule.is_some() || is_guess(model, &own) { Vec::new() } else { own },
+        prices: match rule {
+            Some(_) => pictures(own),
+            None if is_guess(model, &own) => Vec::new(),
+            None => own,
+        },
     })
+}
+
+/// The registry's prices of pictures: the price list has no words for them.
+fn pictures(own: Vec<gw_catalog::DatedPrice>) -> Vec<gw_catalog::DatedPrice> {
+    const PICTURES: [TokenClass; 3] =
+        [TokenClass::InputImage, TokenClass::CacheReadImage, TokenClass::OutputImage];
+    let only = own.into_iter().filter_map(|mut price| {
+        price.table.rates.retain(|(class, _)| PICTURES.contains(class));
+        price.table.tiers.clear();
+        (!price.table.rates.is_empty()).then_some(price)
+    });
+    only.collect()
 }
 
 /// The registry's price for OpenAI and Azure models that it does not know: half a dollar in, one and

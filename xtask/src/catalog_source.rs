@@ -55,6 +55,8 @@ pub(crate) struct Pricing {
     text_tokens: Tokens,
     #[serde(default)]
     audio_tokens: Tokens,
+    #[serde(default)]
+    images: Tokens,
 }
 
 #[derive(Default, Deserialize)]
@@ -333,6 +335,14 @@ pub(crate) fn own_prices(model: &SourceModel) -> Result<Vec<DatedPrice>> {
             TokenClass::Input => table.set(TokenClass::InputAudio, rate),
             TokenClass::Output => table.set(TokenClass::OutputAudio, rate),
             TokenClass::CacheRead => table.set(TokenClass::CacheReadAudio, rate),
+            _ => {}
+        }
+    }
+    for (class, rate) in rates(&model.pricing.images.standard)? {
+        match class {
+            TokenClass::Input => table.set(TokenClass::InputImage, rate),
+            TokenClass::Output => table.set(TokenClass::OutputImage, rate),
+            TokenClass::CacheRead => table.set(TokenClass::CacheReadImage, rate),
             _ => {}
         }
     }

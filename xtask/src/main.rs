@@ -6,6 +6,7 @@ mod catalog;
 mod catalog_source;
 mod docs;
 mod prices;
+mod prices_answers;
 mod prices_rules;
 mod recordings;
 mod tidy;

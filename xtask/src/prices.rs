@@ -1,11 +1,13 @@
 //! `xtask prices`: what calls cost, reckoned twice.
 //!
-//! Every usage object in the recordings of the chat-completions, messages and responses formats is priced by the
-//! price list read literally ([`crate::prices_rules`]) and by the gateway's own way: dialect, usage,
-//! catalogue, ledger, without the charge that the provider reports. They must agree within a
-//! pico-dollar a class. Where the price list knows less than the format says (searches, thinking or
-//! audio counted apart, one-hour cache writes), the difference must be exactly that, and is listed.
-//! Charges that providers report are compared, too, and listed where they differ.
+//! Every usage object in the recordings (chats whole and streamed, embeddings, rerank, documents,
+//! pictures, batch results) is priced by the price list read literally ([`crate::prices_rules`]) and by
+//! the gateway's own way: format, usage, catalogue, ledger, without the charge that the provider
+//! reports. They must agree within a pico-dollar a class. Where the price list knows less than the
+//! format says (searches, thinking or audio counted apart, one-hour cache writes, batches), the
+//! difference must be exactly that, and is listed. Where a dialect reads the answer too, it must read
+//! the same; and the classes must sum to the total that the provider states. Charges that providers
+//! report are compared and listed where they differ.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,14 +17,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use gw_catalog::price_text::day_to_ms;
 use gw_catalog::{Catalog, CatalogOptions, Offering};
-use gw_core::fold::Fold;
-use gw_core::seam::DialectId;
 use gw_core::{Cost, Money, ProviderId, TokenClass, UsageReport};
+use gw_dialect::usage::{UsageFormat, decode};
 use gw_ledger::cost::catalogue_cost;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::catalog::show;
+use crate::prices_answers::{Exchange, Stated, by_dialect, dialect_of, stated_total, statements};
 use crate::prices_rules::{Moment, PriceList, Units, charge, prices_at, rate};
 
 /// Moments at which everything is priced: two hours of a day, and a later day with new prices.
@@ -43,43 +44,14 @@ pub(crate) struct Options {
     rules: PathBuf,
 }
 
-#[derive(Deserialize)]
-struct Exchange {
-    #[serde(default)]
-    cassette: String,
-    #[serde(default)]
-    i: u64,
-    provider: String,
-    request: Request,
-    response: Response,
-}
-
-#[derive(Deserialize)]
-struct Request {
-    uri: String,
-    #[serde(default)]
-    body: Value,
-}
-
-#[derive(Deserialize)]
-struct Response {
-    status: u16,
-    #[serde(default)]
-    body: Value,
-}
-
-/// What an exchange says of its consumption, read without the dialects.
-struct Stated {
-    model: Option<String>,
-    usage: Map<String, Value>,
-}
-
 #[derive(Default)]
 struct Findings {
     passed: usize,
     failed: Vec<String>,
     /// What differs, and why it may, with the number of times.
     explained: BTreeMap<String, usize>,
+    /// By provider: usage objects, and how many of them the price list prices.
+    coverage: BTreeMap<String, (usize, usize)>,
 }
 
 /// Runs the check.
@@ -108,6 +80,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for failure in &findings.failed {
         let _ = writeln!(text, "FAILED {failure}");
     }
+    for (provider, (all, listed)) in &findings.coverage {
+        let _ = writeln!(text, "{provider}: {all} usage objects, {listed} in the price list");
+    }
     let _ = writeln!(text, "{} passed, {} failed", findings.passed, findings.failed.len());
     show(&text)?;
     Ok(if findings.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -123,17 +98,6 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         bail!("no *.jsonl in {}", folder.display());
     }
     Ok(all)
-}
-
-fn format_of(uri: &str) -> Option<DialectId> {
-    let path = uri.split('?').next().unwrap_or_default();
-    if path.ends_with("/chat/completions") {
-        Some(DialectId::OpenAiChat)
-    } else if path.ends_with("/responses") {
-        Some(DialectId::OpenAiResponses)
-    } else {
-        path.ends_with("/messages").then_some(DialectId::AnthropicMessages)
-    }
 }
 
 /// Names of a recording's provider: in the price list, and in the catalogue.
@@ -153,74 +117,91 @@ fn check(
     catalog: &Catalog,
     findings: &mut Findings,
 ) {
-    let Some(format) = format_of(&exchange.request.uri) else { return };
-    let body = match &exchange.response.body {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    if !(200..300).contains(&exchange.response.status) {
-        return;
-    }
-    let Some(stated) = stated(&body) else { return };
-    let label = format!("{label} ({} {} {})", exchange.provider, exchange.cassette, exchange.i);
-    let report = match decode(format, &body) {
-        Ok(report) => report,
-        Err(error) => {
-            findings.failed.push(format!("{label}: the dialect refuses the answer: {error:#}"));
-            return;
-        }
-    };
-    let asked = match &exchange.request.body {
-        Value::String(text) => serde_json::from_str::<Value>(text).unwrap_or_default(),
-        other => other.clone(),
-    };
-    let (listed, sold) = names_of(&exchange.provider);
-    let provider = ProviderId::from(sold);
-    // The model that answered is billed; where nobody prices its name, the one that was asked for.
-    let names = [stated.model.as_deref(), asked["model"].as_str()];
-    let names: Vec<&str> = names.into_iter().flatten().collect();
-    let name = names
-        .iter()
-        .find(|name| list.model(listed, name).is_some())
-        .or(names.first())
-        .copied()
-        .unwrap_or_default();
-    let offering = catalog.or_unlisted(&provider, name);
-    let extracted = extract(list, listed, format, &stated.usage);
-    let case = Case { list, listed, name, offering: &offering, report: &report, stated: &stated };
-    match case.judge(extracted.as_ref()) {
-        Ok(explanations) => {
-            findings.passed += 1;
-            for why in explanations {
-                *findings
-                    .explained
-                    .entry(format!("{} {name}: {why}", exchange.provider))
-                    .or_default() += 1;
+    for stated in statements(exchange) {
+        let label = format!("{label} ({} {} {})", exchange.provider, exchange.cassette, exchange.i);
+        let answer = Value::Object(stated.answer.clone());
+        // What a cache holds is stated with its key, and is no call.
+        let (format, mut report) = match decode(&answer) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                findings.failed.push(format!("{label}: {error:#}"));
+                continue;
             }
+        };
+        if stated.is_batch {
+            report.service_tier = Some("batch".to_owned());
         }
-        Err(error) => findings.failed.push(format!("{label} {name}: {error:#}")),
+        if let Err(error) = agrees(exchange, &stated, &report) {
+            findings.failed.push(format!("{label}: {error:#}"));
+            continue;
+        }
+        let (listed, sold) = names_of(&exchange.provider);
+        // The model that answered is billed; where nobody prices its name, the one that was asked for.
+        let names: Vec<&str> = stated.models.iter().map(String::as_str).collect();
+        let known = names.iter().find(|name| list.model(listed, name).is_some());
+        let name = known.or(names.first()).copied().unwrap_or_default();
+        let coverage = findings.coverage.entry(exchange.provider.clone()).or_default();
+        coverage.0 += 1;
+        coverage.1 += usize::from(known.is_some());
+        let offering = catalog.or_unlisted(&ProviderId::from(sold), name);
+        let extracted = extract(list, listed, format, &stated.answer);
+        let usage = stated.usage();
+        let case = Case { list, listed, name, offering: &offering, report: &report, usage };
+        match case.judge(extracted.as_ref()) {
+            Ok(explanations) => {
+                findings.passed += 1;
+                for why in explanations {
+                    let what = format!("{} {name}: {why}", exchange.provider);
+                    *findings.explained.entry(what).or_default() += 1;
+                }
+            }
+            Err(error) => findings.failed.push(format!("{label} {name}: {error:#}")),
+        }
     }
 }
 
-/// Units by the provider's own extractor, or by OpenAI's and Anthropic's where it has none for the format.
+/// The dialect of the answer reads the same classes, and they are the provider's own total.
+fn agrees(exchange: &Exchange, stated: &Stated, report: &UsageReport) -> Result<()> {
+    if let (Some(dialect), false) = (dialect_of(&exchange.request.uri), stated.is_batch) {
+        let mut theirs = by_dialect(dialect, &exchange.response.text())?.usage;
+        // Searches of Gemini are counted from the answer's grounding.
+        theirs.web_search = report.usage.web_search.max(theirs.web_search);
+        let mut ours = report.usage;
+        ours.web_search = theirs.web_search;
+        if ours != theirs {
+            bail!("read alone {ours:?}, read by the dialect {theirs:?}");
+        }
+    }
+    let sum = report.usage.total_input() + report.usage.total_output();
+    match stated_total(stated) {
+        Some(total) if total != sum => {
+            bail!("the classes sum to {sum}, the provider's total is {total}")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Units by the provider's own extractor, or by that of whoever made the format.
 fn extract(
     list: &PriceList,
     listed: &str,
-    format: DialectId,
-    usage: &Map<String, Value>,
+    format: UsageFormat,
+    answer: &Map<String, Value>,
 ) -> Option<Units> {
+    let by = |provider: &str, flavors: &[&str]| list.extract(provider, flavors, answer);
     match format {
-        DialectId::OpenAiChat => list
-            .extract(listed, &["chat", "default"], usage)
-            .or_else(|| list.extract("openai", &["chat"], usage)),
-        DialectId::AnthropicMessages => list
-            .extract(listed, &["anthropic", "default"], usage)
-            .or_else(|| list.extract("anthropic", &["default"], usage)),
-        DialectId::OpenAiResponses => list
-            .extract(listed, &["responses"], usage)
-            .or_else(|| list.extract("openai", &["responses"], usage)),
-        DialectId::Gemini | DialectId::Ollama => None,
+        UsageFormat::ChatCompletions => by(listed, &["chat", "default", "embeddings"])
+            .or_else(|| by("openai", &["chat", "embeddings"])),
+        UsageFormat::Messages => {
+            by(listed, &["anthropic", "default"]).or_else(|| by("anthropic", &["default"]))
+        }
+        UsageFormat::Responses => {
+            by(listed, &["responses"]).or_else(|| by("openai", &["responses"]))
+        }
+        UsageFormat::Gemini => by("google", &["default"]),
+        UsageFormat::Converse => by("aws", &["default"]),
+        UsageFormat::BilledUnits => by("cohere", &["default", "embeddings"]),
+        UsageFormat::Ollama | UsageFormat::Pages => None,
     }
 }
 
@@ -230,7 +211,7 @@ struct Case<'a> {
     name: &'a str,
     offering: &'a Offering,
     report: &'a UsageReport,
-    stated: &'a Stated,
+    usage: &'a Map<String, Value>,
 }
 
 impl Case<'_> {
@@ -240,8 +221,13 @@ impl Case<'_> {
         let Some(model) = self.list.model(self.listed, self.name) else {
             let ours = catalogue_cost(self.offering, self.report, 0);
             let why = match ours {
+                Cost::Unpriced { .. } if self.report.reported_cost.is_some() => {
+                    "unpriced in both; the provider says what it charged"
+                }
                 Cost::Unpriced { .. } => "unpriced in both",
-                Cost::Priced { .. } => "not in the price list; priced by the registry, or free",
+                Cost::Priced { .. } => {
+                    "not in the price list; priced by the registry or by fees.toml, or free"
+                }
             };
             return Ok(vec![why.to_owned()]);
         };
@@ -280,7 +266,14 @@ impl Case<'_> {
         };
         let mut adjusted = units.clone();
         self.adjust(&mut adjusted, &mut why);
-        let (dollars, classes) = charge(prices, &adjusted)?;
+        let (mut dollars, classes) = charge(prices, &adjusted)?;
+        if let (Some("batch"), Some(table)) =
+            (report.service_tier.as_deref(), self.offering.price_at(at_ms))
+            && let Some((_, share)) = table.services.iter().find(|(tier, _)| tier == "batch")
+        {
+            dollars *= f64::from(share.numerator) / f64::from(share.denominator);
+            why.push(format!("a batch costs {share} of the list price (fees.toml)"));
+        }
         let expected = dollars + self.beyond_the_list(prices, &adjusted, at_ms, &mut why);
         let off = (to_pico(expected) - pico(ours)).abs();
         if off > classes as f64 + 1.0 {
@@ -302,7 +295,7 @@ impl Case<'_> {
     fn adjust(&self, units: &mut Units, why: &mut Vec<String>) {
         let count = |path: &[&str]| {
             let mut steps = path.iter();
-            let first = steps.next().and_then(|key| self.stated.usage.get(*key));
+            let first = steps.next().and_then(|key| self.usage.get(*key));
             steps.fold(first, |at, key| at?.get(*key)).and_then(Value::as_f64).unwrap_or_default()
         };
         let (prompt, completion, total) =
@@ -345,7 +338,6 @@ impl Case<'_> {
             why.push("web searches are charged apart (fees.toml)".to_owned());
         }
         let long = self
-            .stated
             .usage
             .get("cache_creation")
             .and_then(|split| split.get("ephemeral_1h_input_tokens").and_then(Value::as_f64));
@@ -372,43 +364,4 @@ fn to_pico(dollars: f64) -> f64 {
 )]
 fn pico(amount: Money) -> f64 {
     amount.pico() as f64
-}
-
-/// Model and usage of an answer, whole or streamed; later counts of a stream replace earlier ones.
-fn stated(body: &str) -> Option<Stated> {
-    if let Ok(Value::Object(whole)) = serde_json::from_str::<Value>(body) {
-        let usage = whole.get("usage")?.as_object()?.clone();
-        return Some(Stated { model: whole["model"].as_str().map(str::to_owned), usage });
-    }
-    let mut model = None;
-    let mut usage = Map::new();
-    for line in body.lines() {
-        let Some(data) = line.strip_prefix("data:") else { continue };
-        let Ok(event) = serde_json::from_str::<Value>(data.trim()) else { continue };
-        let message = event.get("message").unwrap_or(&event);
-        if model.is_none() {
-            model = message["model"].as_str().filter(|name| !name.is_empty()).map(str::to_owned);
-        }
-        let found = message.get("usage").or_else(|| event.get("usage")).and_then(Value::as_object);
-        for (key, value) in found.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-            usage.insert(key.clone(), value.clone());
-        }
-    }
-    (!usage.is_empty()).then_some(Stated { model, usage })
-}
-
-/// Usage by the gateway's own dialect.
-fn decode(format: DialectId, body: &str) -> Result<UsageReport> {
-    let dialect = gw_dialect::dialect(format);
-    if serde_json::from_str::<Map<String, Value>>(body).is_ok() {
-        return Ok(dialect.decode_reply(body.as_bytes())?.usage);
-    }
-    let mut decoder = dialect.stream_decoder();
-    let mut frames = Vec::new();
-    decoder.push(body.as_bytes(), &mut frames)?;
-    let mut fold = Fold::default();
-    // A stream that was cut still consumed what it said.
-    let _ = decoder.finish(&mut frames);
-    frames.iter().flat_map(|frame| &frame.events).for_each(|event| fold.push(event));
-    Ok(fold.into_reply().usage)
 }

@@ -38,20 +38,28 @@ impl PriceList {
         self.providers.iter().find(|provider| provider["id"] == id)
     }
 
-    /// The units of a usage object, by the extractor of this flavour; `None` where the price list has
-    /// none whose required fields are there.
+    /// The units of an answer, by the extractor of this flavour; `None` where the price list has none
+    /// whose required fields are there.
     pub(crate) fn extract(
         &self,
         provider: &str,
         flavors: &[&str],
-        usage: &Map<String, Value>,
+        answer: &Map<String, Value>,
     ) -> Option<Units> {
         let extractors = self.provider(provider)?["extractors"].as_array()?;
         flavors.iter().find_map(|flavor| {
             let extractor =
                 extractors.iter().find(|extractor| extractor["api_flavor"] == *flavor)?;
-            // Every exchange here has its usage under `usage`; other roots belong to other formats.
-            (extractor["root"] == "usage").then(|| units(extractor, usage)).flatten()
+            let usage = match &extractor["root"] {
+                Value::String(key) => answer.get(key),
+                Value::Array(path) => {
+                    let mut steps = path.iter();
+                    let first = answer.get(steps.next()?.as_str()?);
+                    steps.fold(first, |at, step| at?.get(step.as_str()?))
+                }
+                _ => None,
+            };
+            units(extractor, usage?.as_object()?)
         })
     }
 
@@ -80,7 +88,14 @@ fn units(extractor: &Value, usage: &Map<String, Value>) -> Option<Units> {
             Value::Array(path) => {
                 let mut steps = path.iter();
                 let first = usage.get(steps.next()?.as_str()?);
-                steps.fold(first, |at, step| at?.get(step.as_str()?))
+                steps.fold(first, |at, step| match step {
+                    Value::String(key) => at?.get(key),
+                    // The first item of a list whose field matches.
+                    _ => at?.as_array()?.iter().find(|item| {
+                        let field = step["field"].as_str().unwrap_or_default();
+                        matches(&step["match"], item[field].as_str().unwrap_or_default())
+                    }),
+                })
             }
             _ => None,
         };

@@ -12,6 +12,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-dialect", &["gw-core"]),
     ("gw-catalog", &["gw-core"]),
     ("gw-ledger", &["gw-core", "gw-catalog"]),
+    ("gw-redis", &["gw-core", "gw-ledger"]),
     ("gw-routing", &["gw-core", "gw-catalog"]),
     ("gw-net", &["gw-core"]),
     ("gw-store", &["gw-core", "gw-ledger"]),

@@ -9,7 +9,7 @@ use gw_config::section::alerts::Webhook;
 use gw_core::budget::Amount;
 use gw_core::seam::{Clock, Entropy, OutgoingRequest, Timeouts};
 use gw_core::{CallId, ProviderId};
-use gw_ledger::{Alert, BudgetAlert, EmbeddedBudgets};
+use gw_ledger::{Alert, BudgetAlert};
 use gw_net::Client;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
@@ -17,6 +17,8 @@ use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+
+use crate::money::Counters;
 
 /// Messages that wait for the webhook; what comes beyond stands in the log only.
 const WAITING_MAX: usize = 256;
@@ -203,15 +205,15 @@ fn amount(amount: Amount) -> Value {
 }
 
 /// What `/health` says of budgets that are past a threshold now, and of the total of this process.
-pub(crate) fn lines(budgets: &EmbeddedBudgets, threshold: gw_core::Money) -> Vec<String> {
+pub(crate) fn lines(budgets: &Counters, threshold: gw_core::Money) -> Vec<String> {
     let mut lines = Vec::new();
-    let spent = budgets.totals().spent;
+    let spent = budgets.spent();
     if threshold > gw_core::Money::ZERO && spent >= threshold {
         lines.push(format!(
             "spending since the start ({spent}) passed COST_ALERT_THRESHOLD ({threshold})"
         ));
     }
-    let passed = budgets.budgets().into_iter().filter_map(|status| {
+    let passed = budgets.statuses().into_iter().filter_map(|status| {
         let (spent, cap) = (status.spent.number(), status.budget.cap.number());
         let is_passed =
             |percent: &&u16| spent.saturating_mul(100) >= cap.saturating_mul(i128::from(**percent));

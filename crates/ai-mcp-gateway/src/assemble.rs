@@ -16,13 +16,14 @@ use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
-use gw_ledger::EmbeddedBudgets;
+use gw_ledger::Office;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
 use secrecy::ExposeSecret;
 
 use crate::alerts::{self, Messenger};
+use crate::desk::Here;
 use crate::money::Governance;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -40,6 +41,14 @@ pub(crate) struct Gateway {
     pub(crate) is_demo: bool,
 }
 
+impl Gateway {
+    /// Where surfaces govern while it runs.
+    pub(crate) fn office(&self) -> Office {
+        let resources = self.engine.resources();
+        self.governance.office(&self.store, &resources.clock, &resources.entropy)
+    }
+}
+
 /// Puts a gateway together.
 ///
 /// # Errors
@@ -53,19 +62,32 @@ pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
     let (alarm, messenger) = alerts::alarm(&settings.alerts.webhook, &client, &clock, &entropy);
     let upstream: Arc<dyn Upstream> = Arc::new(client);
     let store = store::open(settings, &clock, &*entropy, purpose).await?;
-    let governance = Governance::load(settings, &store, &clock, &entropy, alarm).await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, Some(alarm)).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
     let resources = Resources {
         clock,
         entropy,
-        budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
+        budgets: governance.budgets.store(),
         calls: Arc::clone(&store.calls),
         conversations: Arc::clone(&store.conversations),
         store: Arc::clone(&store.health),
     };
     let engine = Engine::new(resources, snapshot);
     Ok(Gateway { engine, store, governance, messenger, is_demo })
+}
+
+/// The store as a place to govern, without anything that answers calls.
+///
+/// # Errors
+/// [`Kind::StoreUnavailable`] where the store cannot be opened.
+pub(crate) async fn desk(settings: &Settings) -> Result<Here> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let store = store::open(settings, &clock, &*entropy, Use::Command).await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, None).await?;
+    let office = Arc::new(governance.office(&store, &clock, &entropy));
+    Ok(Here { office, store, clock })
 }
 
 /// The outgoing client.
@@ -83,6 +105,15 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
         no_proxy: proxy.no_proxy.join(","),
         ..NetOptions::default()
     })
+}
+
+/// The store alone, for commands that only read it.
+///
+/// # Errors
+/// [`Kind::StoreUnavailable`].
+pub(crate) async fn store(settings: &Settings) -> Result<Store> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    store::open(settings, &clock, &SystemEntropy, Use::Command).await
 }
 
 /// Everything that configuration decides for a call.
@@ -303,7 +334,11 @@ fn prices(model: &Model) -> Option<ModelPrices> {
         cache_write_1h: of(TokenClass::CacheWriteLong),
         reasoning: of(TokenClass::Reasoning),
         input_audio: of(TokenClass::InputAudio),
+        cache_read_audio: of(TokenClass::CacheReadAudio),
         output_audio: of(TokenClass::OutputAudio),
+        input_image: of(TokenClass::InputImage),
+        cache_read_image: of(TokenClass::CacheReadImage),
+        output_image: of(TokenClass::OutputImage),
         web_search: model
             .web_search_usd_per_thousand
             .map(|price| Decimal(price.0.times(1).to_usd_string())),

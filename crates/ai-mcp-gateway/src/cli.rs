@@ -1,10 +1,16 @@
 //! The command line: what can be said, and nothing about how it is done.
 
+mod accounts;
+mod keys;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gw_core::Layer;
 use gw_core::task::Quality;
+
+pub(crate) use accounts::{AccountsCommand, BudgetsCommand, LimitsCommand};
+pub(crate) use keys::KeysCommand;
 
 /// One gateway between AI clients and every model they call.
 #[derive(Debug, Parser)]
@@ -34,11 +40,18 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "GATEWAY_CONFIG")]
     pub(crate) config: Option<PathBuf>,
 
-    /// A running gateway to talk to, in place of working in this process
-    #[arg(short = 'e', long, global = true, value_name = "URL", env = "MCP_ENDPOINT")]
+    /// A running gateway to talk to, in place of working in this process; also GATEWAY_URL
+    #[arg(
+        short = 'e',
+        long,
+        visible_alias = "url",
+        global = true,
+        value_name = "URL",
+        env = "MCP_ENDPOINT"
+    )]
     pub(crate) endpoint: Option<String>,
 
-    /// Key for that gateway
+    /// Key for that gateway; also GATEWAY_KEY
     #[arg(
         short = 'k',
         long,
@@ -98,6 +111,20 @@ pub(crate) enum Command {
     /// The model catalogue
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// What was used and what it cost, and what routing and caching saved
+    Usage(Box<UsageArgs>),
+    /// Keys: hand them out, look at them, replace them, take them back
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Budgets of accounts and keys, and how they stand
+    #[command(subcommand)]
+    Budgets(BudgetsCommand),
+    /// Limits of accounts and keys: calls, tokens and dollars a minute, calls at one time
+    #[command(subcommand)]
+    Limits(LimitsCommand),
+    /// Organisations, teams, users and projects
+    #[command(subcommand)]
+    Accounts(AccountsCommand),
     /// Check keys, reachability, store and port, and say what to do
     Doctor,
     /// The configuration
@@ -201,6 +228,149 @@ pub(crate) enum ModelsCommand {
     },
     /// What the configuration changes of the embedded catalogue
     Diff,
+    /// What a provider's usage object costs, class by class
+    Price(PriceArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PriceArgs {
+    /// The provider: openai, anthropic, gemini, bedrock, ...
+    #[arg(long)]
+    pub(crate) provider: String,
+
+    /// The model in the provider's word
+    #[arg(long)]
+    pub(crate) model: String,
+
+    /// File with the usage object, or with a whole answer that holds one; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) usage: String,
+
+    /// Prices as they were then (2026-11-21 or 2026-11-21T18:30:00Z) [default: now]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) at: Option<String>,
+
+    /// Service tier that served the call, in place of what the usage says: batch, flex, priority
+    #[arg(long, value_name = "TIER")]
+    pub(crate) service_tier: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct UsageArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<UsageCommand>,
+
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Groups: day, hour, model, layer, provider, key, team, user, project, tag
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', default_value = "day")]
+    pub(crate) by: Vec<String>,
+
+    /// From this day or hour on (UTC)
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<String>,
+
+    /// Until the end of this day, or before this hour
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<String>,
+
+    /// Only this model (provider/name)
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+
+    /// Only this layer
+    #[arg(long)]
+    pub(crate) layer: Option<Layer>,
+
+    /// Only this provider
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+
+    /// Only this key, by its id
+    #[arg(long, value_name = "ID")]
+    pub(crate) key: Option<String>,
+
+    /// Only this team
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+
+    /// Only this user
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+
+    /// Only this project
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+
+    /// Only calls with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+
+    /// Print a CSV table
+    #[arg(long)]
+    pub(crate) csv: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsageCommand {
+    /// One call with all its attempts, accounts and costs
+    Call {
+        /// x-gateway-call-id of its answer
+        id: String,
+    },
+    /// Compare with a provider's usage export; ends with 1 where they differ
+    Reconcile(ReconcileArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    /// The provider, by its id here
+    #[arg(long)]
+    pub(crate) provider: String,
+
+    /// Its export: JSON of OpenAI's or Anthropic's usage or cost API, OpenRouter's activity, or CSV
+    #[arg(long)]
+    pub(crate) file: PathBuf,
+
+    /// Difference that may pass, in per cent of the provider's figure
+    #[arg(long, value_name = "PERCENT", default_value = "0.5")]
+    pub(crate) tolerance: String,
+
+    #[command(flatten)]
+    pub(crate) columns: ColumnArgs,
+}
+
+/// Columns of an export, where they go by names of their own.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ColumnArgs {
+    /// Column of the day or instant (UTC)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) day_column: Option<String>,
+
+    /// Column of the model
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model_column: Option<String>,
+
+    /// Column of the number of requests
+    #[arg(long, value_name = "NAME")]
+    pub(crate) requests_column: Option<String>,
+
+    /// Column of all tokens read
+    #[arg(long, value_name = "NAME")]
+    pub(crate) input_column: Option<String>,
+
+    /// Column of tokens written
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output_column: Option<String>,
+
+    /// Column of the cost in dollars
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cost_column: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

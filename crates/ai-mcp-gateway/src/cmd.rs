@@ -1,7 +1,15 @@
 //! The commands, one file each.
 
+pub(crate) mod accounts;
+pub(crate) mod budgets;
 pub(crate) mod chat;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod keys;
+pub(crate) mod limits;
 pub(crate) mod models;
+pub(crate) mod price;
 pub(crate) mod serve;
+pub(crate) mod usage;
+
+mod governing;

@@ -16,8 +16,11 @@ mod providers;
 mod setup;
 mod store;
 
+mod desk;
 mod remote;
 mod talk;
+
+mod table;
 
 mod cmd;
 
@@ -65,6 +68,27 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             result
         }
         Command::Models(command) => cmd::models::run(&command, setup, output),
+        Command::Usage(args) => cmd::usage::run(&args, setup, output).await,
+        Command::Keys(command) => {
+            let desk = setup.desk().await?;
+            Box::pin(cmd::keys::run(command, &desk, output)).await?;
+            Ok(desk.close().await?)
+        }
+        Command::Budgets(command) => {
+            let desk = setup.desk().await?;
+            Box::pin(cmd::budgets::run(command, &desk, output)).await?;
+            Ok(desk.close().await?)
+        }
+        Command::Limits(command) => {
+            let desk = setup.desk().await?;
+            Box::pin(cmd::limits::run(command, &desk, output)).await?;
+            Ok(desk.close().await?)
+        }
+        Command::Accounts(command) => {
+            let desk = setup.desk().await?;
+            Box::pin(cmd::accounts::run(command, &desk, output)).await?;
+            Ok(desk.close().await?)
+        }
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),
         Command::Completions { shell } => {

@@ -112,6 +112,36 @@ impl Remote {
         })
     }
 
+    /// Asks a door of our own; an error is what the gateway said, with its field and hint.
+    pub(crate) async fn admin(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<bytes::Bytes>,
+    ) -> Result<serde_json::Value> {
+        let mut headers = self.headers()?;
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let url = format!("{}{path}", self.endpoint);
+        let request = self.outgoing(method, url, headers, body.unwrap_or_default());
+        let sent = self.client.to_gateway(request).await;
+        let (response, _) = sent.map_err(|error| self.unreachable(error))?;
+        let status = response.status;
+        let body = read(response.body).await?;
+        let document = serde_json::from_slice(&body);
+        match document {
+            Ok(document) if (200..300).contains(&status) => Ok(document),
+            Ok(document) => Err(said(&document, status)),
+            Err(error) => {
+                let message = format!("{} answers {status} and no JSON", self.endpoint);
+                Err(Error::new(Kind::ProviderMalformed, message)
+                    .with_hint("Check that the address is that of a gateway.")
+                    .with_source(error))
+            }
+        }
+    }
+
     fn headers(&self) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         if let Some(key) = &self.key {
@@ -149,8 +179,8 @@ impl Remote {
         }
         Error::new(Kind::ProviderUnreachable, format!("no gateway answers at {}", self.endpoint))
             .with_hint(
-                "Start one with `ai-mcp-gateway serve`, or leave out --endpoint and MCP_ENDPOINT to \
-                 work without one.",
+                "Start one with `ai-mcp-gateway serve`, or leave out --endpoint (--url, MCP_ENDPOINT, \
+                 GATEWAY_URL) to work without one.",
             )
             .with_source(error)
     }
@@ -165,6 +195,23 @@ fn as_said(error: Error, status: u16) -> Error {
         _ => return error,
     };
     Error::new(kind, error.message())
+}
+
+/// An error of a door of our own.
+fn said(document: &serde_json::Value, status: u16) -> Error {
+    let text = |name: &str| document.get(name).and_then(serde_json::Value::as_str);
+    let by_code = Kind::ALL.iter().find(|kind| text("code") == Some(kind.row().code));
+    let kind = by_code.copied().unwrap_or(Kind::ProviderFailed);
+    let said = text("message").or_else(|| text("error"));
+    let message = said.map_or_else(|| format!("the gateway answers {status}"), str::to_owned);
+    let mut error = Error::new(kind, message);
+    if let Some(field) = text("field") {
+        error = error.with_field(field);
+    }
+    if let Some(hint) = text("hint") {
+        error = error.with_hint(hint);
+    }
+    error
 }
 
 fn about(headers: &HeaderMap) -> About {

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 
 use crate::assemble;
 use crate::cli::{DemoChoice, Global};
+use crate::desk::Desk;
 use crate::local;
 use crate::remote::Remote;
 use crate::store::Use;
@@ -38,18 +39,18 @@ impl Setup {
             };
             flags.push(("demo.enabled".to_owned(), word.to_owned()));
         }
+        // A variable that is not UTF-8 cannot be one of ours.
+        let env: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let named = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
         Self {
-            // A variable that is not UTF-8 cannot be one of ours.
-            env: std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
-                .collect(),
             cwd: std::env::current_dir().unwrap_or_default(),
             file: global.config.clone(),
             flags,
-            endpoint: global.endpoint.clone(),
-            api_key: global.api_key.clone(),
+            endpoint: global.endpoint.clone().or_else(|| named("GATEWAY_URL")),
+            api_key: global.api_key.clone().or_else(|| named("GATEWAY_KEY")),
+            env,
         }
     }
 
@@ -89,25 +90,45 @@ impl Setup {
         }
     }
 
+    /// The running gateway that is named by flag, environment or configuration.
+    ///
+    /// # Errors
+    /// Those of [`Setup::load`], and of a proxy that cannot be used.
+    pub(crate) fn remote(&self) -> Result<Option<Remote>> {
+        let loaded = self.load(Purpose::Other, &[])?;
+        let named = &loaded.settings.client;
+        let endpoint = self.endpoint.clone().or_else(|| named.endpoint.clone());
+        let Some(endpoint) = endpoint else { return Ok(None) };
+        let key = self.api_key.clone();
+        let key = key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
+        let client = assemble::client(&loaded.settings)?;
+        Ok(Some(Remote::new(client, &endpoint, key)))
+    }
+
     /// Whom a command asks: the running gateway that is named, else an engine in this process.
     ///
     /// # Errors
     /// Those of loading and assembling.
     pub(crate) async fn talk(&self) -> Result<Talk> {
-        let loaded = self.load(Purpose::Other, &[])?;
-        let named = &loaded.settings.client;
-        let endpoint = self.endpoint.clone().or_else(|| named.endpoint.clone());
-        if let Some(endpoint) = endpoint {
-            let key = self.api_key.clone();
-            let key =
-                key.or_else(|| named.api_key.as_ref().map(|key| key.expose_secret().to_owned()));
-            let client = assemble::client(&loaded.settings)?;
-            return Ok(Talk::Remote(Box::new(Remote::new(client, &endpoint, key))));
+        if let Some(remote) = self.remote()? {
+            return Ok(Talk::Remote(Box::new(remote)));
         }
         let loaded = self.load_to_answer(Purpose::Other, &[]).await?;
         let gateway = assemble::gateway(&loaded, Use::Command).await?;
         crate::discovery::once(&gateway, &loaded.settings).await;
         Ok(Talk::Local(gateway.engine, gateway.store))
+    }
+
+    /// Where a command governs: the running gateway that is named, else the store.
+    ///
+    /// # Errors
+    /// Those of loading, and of a store that cannot be opened.
+    pub(crate) async fn desk(&self) -> Result<Desk> {
+        let loaded = self.load(Purpose::Other, &[])?;
+        if let Some(remote) = self.remote()? {
+            return Ok(Desk::Gateway(Box::new(remote)));
+        }
+        Ok(Desk::Store(Box::new(assemble::desk(&loaded.settings).await?)))
     }
 
     /// Whether a bare start means serving (`MODE=api`), and then whether callers without a key are

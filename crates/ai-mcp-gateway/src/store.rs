@@ -35,10 +35,8 @@ pub(crate) struct Store {
     pub(crate) health: Arc<dyn StoreHealth>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) budgets: Arc<dyn Budgets>,
-    #[expect(dead_code, reason = "reports have no door in this process yet")]
     pub(crate) reports: Arc<dyn UsageReports>,
     /// The other replicas, where there may be any.
-    #[expect(dead_code, reason = "for counters that replicas share")]
     pub(crate) instances: Option<Arc<dyn Instances>>,
     /// `sqlite` or `postgres`.
     pub(crate) name: &'static str,
@@ -68,17 +66,21 @@ pub(crate) async fn open(
 ) -> Result<Store> {
     match &settings.store.postgres {
         Some(postgres) => open_postgres(settings, postgres, clock, entropy, purpose).await,
-        None => open_sqlite(settings, clock).await,
+        None => open_sqlite(settings, clock, purpose).await,
     }
 }
 
-async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Store> {
+async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>, purpose: Use) -> Result<Store> {
     let store = gw_store::Store::open(sqlite_options(&settings.store), Arc::clone(clock))?;
     let (calls_kept_ms, calls_bytes_max) = retention(&settings.store);
     store.set_retention(gw_store::Retention { calls_kept_ms, calls_bytes_max });
     let place = store
         .path()
         .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
+    if purpose == Use::Command {
+        let news = News::Sqlite(store.clone());
+        return Ok(behind_seams(Arc::new(store), None, "sqlite", place, news));
+    }
     let beside = store.path().map(Backlog::path_beside);
     let backlog = Arc::new(Backlog::open(Arc::new(store.clone()), beside.as_deref())?);
     // Before budgets read what was spent: what waited is a part of it.

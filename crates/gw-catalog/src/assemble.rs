@@ -297,7 +297,11 @@ fn price_table(key: &str, prices: &ModelPrices) -> Result<PriceTable> {
         (TokenClass::CacheWriteLong, "cache_write_1h", &prices.cache_write_1h),
         (TokenClass::Reasoning, "reasoning", &prices.reasoning),
         (TokenClass::InputAudio, "input_audio", &prices.input_audio),
+        (TokenClass::CacheReadAudio, "cache_read_audio", &prices.cache_read_audio),
         (TokenClass::OutputAudio, "output_audio", &prices.output_audio),
+        (TokenClass::InputImage, "input_image", &prices.input_image),
+        (TokenClass::CacheReadImage, "cache_read_image", &prices.cache_read_image),
+        (TokenClass::OutputImage, "output_image", &prices.output_image),
     ];
     let mut table = PriceTable::default();
     for (class, name, price) in classes {

@@ -1,20 +1,23 @@
 //! The catalogue that ships inside the binary: three reviewable tables, read once.
 //!
 //! `models.tsv` says what each model is, `offerings.tsv` who sells it under which name, `rules.tsv`
-//! what names cost. `cargo run -p xtask -- catalog` makes them; nothing is edited by hand.
+//! what names cost, `fees.toml` what is charged beside tokens. `cargo run -p xtask -- catalog` makes the tables;
+//! only `fees.toml` is edited by hand.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use gw_core::{ModelName, ProviderId, Rate, TokenClass};
+use gw_core::{ModelName, ProviderId, TokenClass};
 
 use crate::identity::is_coder;
 use crate::offering::{Capabilities, Offering};
 use crate::price::{DatedPrice, PriceTable};
 use crate::rules::RuleBook;
 
+pub mod fees;
 pub mod rows;
 
+pub use fees::Fees;
 pub use rows::{ModelRow, OfferingRow};
 
 const MODELS: &str = include_str!("../data/models.tsv");
@@ -31,8 +34,8 @@ pub struct Data {
     pub models: HashMap<String, ModelRow>,
     /// Prices by name.
     pub rules: RuleBook,
-    /// What one web search costs, by catalogue provider.
-    pub search_fees: HashMap<String, Rate>,
+    /// Fees by the piece, and prices of service tiers.
+    pub fees: Fees,
 }
 
 impl Data {
@@ -49,11 +52,8 @@ impl Data {
     /// # Errors
     /// The line that is not understood.
     pub fn parse(models: &str, offerings: &str, rules: &str, fees: &str) -> Result<Self, String> {
-        let mut data = Self {
-            rules: rows::parse_rules(rules)?,
-            search_fees: parse_fees(fees)?,
-            ..Self::default()
-        };
+        let mut data =
+            Self { rules: rows::parse_rules(rules)?, fees: Fees::parse(fees)?, ..Self::default() };
         for line in rows::lines(models) {
             let row = ModelRow::parse(line).ok_or_else(|| format!("models.tsv: `{line}`"))?;
             data.models.insert(row.model.clone(), row);
@@ -87,7 +87,11 @@ impl Data {
     fn join(&self, row: OfferingRow) -> Offering {
         let facts = self.models.get(row.model.as_str());
         let rule = self.rules.find(&row.provider, &row.name);
-        let prices = self.with_fees(&row.provider, rule.map_or(&row.prices, |rule| &rule.prices));
+        let prices = match rule {
+            Some(rule) => with_pictures(&rule.prices, &row.prices),
+            None => row.prices.clone(),
+        };
+        let prices = self.fees.complete(&row.provider, &row.name, &prices);
         let own = facts.map(|facts| facts.capabilities.clone()).unwrap_or_default();
         let mut capabilities: Capabilities = row.flags.unwrap_or_else(|| own.clone());
         capabilities.input = row.input.unwrap_or_else(|| own.input.clone());
@@ -119,29 +123,22 @@ impl Data {
             is_demo: false,
         }
     }
-
-    fn with_fees(&self, catalog_provider: &str, prices: &[DatedPrice]) -> Vec<DatedPrice> {
-        let mut prices = prices.to_vec();
-        if let Some(fee) = self.search_fees.get(catalog_provider) {
-            for price in &mut prices {
-                if price.table.listed(TokenClass::WebSearch, 0).is_none() {
-                    price.table.set(TokenClass::WebSearch, *fee);
-                }
-            }
-        }
-        prices
-    }
 }
 
-fn parse_fees(text: &str) -> Result<HashMap<String, Rate>, String> {
-    let fees: HashMap<String, String> =
-        toml::from_str(text).map_err(|error| format!("fees.toml: {error}"))?;
-    fees.into_iter()
-        .map(|(provider, price)| {
-            let rate = Rate::from_usd_per_unit(&price);
-            rate.map(|rate| (provider, rate)).ok_or_else(|| format!("fees.toml: `{price}`"))
-        })
-        .collect()
+/// The rule's prices with those of pictures from the registry, which the price list has no words for.
+fn with_pictures(rule: &[DatedPrice], own: &[DatedPrice]) -> Vec<DatedPrice> {
+    const PICTURES: [TokenClass; 3] =
+        [TokenClass::InputImage, TokenClass::CacheReadImage, TokenClass::OutputImage];
+    let mut prices = rule.to_vec();
+    let Some(own) = own.first() else { return prices };
+    for price in &mut prices {
+        for class in PICTURES {
+            if let (None, Some(rate)) = (price.table.listed(class, 0), own.table.listed(class, 0)) {
+                price.table.set(class, rate);
+            }
+        }
+    }
+    prices
 }
 
 #[cfg(test)]

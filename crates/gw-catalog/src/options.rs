@@ -80,8 +80,16 @@ pub struct ModelPrices {
     pub reasoning: Option<Decimal>,
     /// Audio heard.
     pub input_audio: Option<Decimal>,
+    /// Audio heard, served from the prompt cache.
+    pub cache_read_audio: Option<Decimal>,
     /// Audio spoken.
     pub output_audio: Option<Decimal>,
+    /// Pictures seen.
+    pub input_image: Option<Decimal>,
+    /// Pictures seen, served from the prompt cache.
+    pub cache_read_image: Option<Decimal>,
+    /// Pictures made.
+    pub output_image: Option<Decimal>,
     /// One search of the provider's own search tool, in dollars.
     pub web_search: Option<Decimal>,
     /// One request, in dollars.

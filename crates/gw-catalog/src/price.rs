@@ -1,5 +1,8 @@
 //! Prices: pico-dollars per unit, by token class, by date and by size of the prompt.
 
+use std::borrow::Cow;
+
+use gw_core::usage::Side;
 use gw_core::{Rate, TokenClass};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +30,46 @@ pub struct PriceTable {
     pub tiers: Vec<(u64, Vec<(TokenClass, Rate)>)>,
     /// For each request, whatever its size.
     pub per_request: Option<Rate>,
+    /// What tokens cost in service tiers other than the standard one, as a share of these rates.
+    pub services: Vec<(String, Share)>,
+}
+
+/// A share of a rate, such as the half that a batch costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Above the line.
+    pub numerator: u32,
+    /// Below it; not zero.
+    pub denominator: u32,
+}
+
+impl Share {
+    /// Reads `1/2`, `7/4` or `2`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (above, below) = text.split_once('/').unwrap_or((text, "1"));
+        let share = Self { numerator: above.parse().ok()?, denominator: below.parse().ok()? };
+        (share.denominator > 0).then_some(share)
+    }
+
+    /// The rate's share; a part of a pico-dollar counts as a whole one.
+    pub fn of(self, rate: Rate) -> Rate {
+        let whole = u128::from(rate.pico_per_unit()) * u128::from(self.numerator);
+        let share = whole.div_ceil(u128::from(self.denominator.max(1)));
+        Rate::from_pico_per_unit(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.numerator, self.denominator)
+    }
+}
+
+/// True for the words by which providers call the tier that list prices are made for.
+pub fn is_standard_service(tier: &str) -> bool {
+    const STANDARD: [&str; 7] =
+        ["standard", "default", "auto", "on_demand", "standard_only", "unspecified", ""];
+    STANDARD.iter().any(|known| tier.eq_ignore_ascii_case(known))
 }
 
 /// The prices in force at an instant, in milliseconds since 1970.
@@ -69,6 +112,25 @@ impl PriceTable {
             && self.per_request.is_none_or(|rate| rate == Rate::FREE)
     }
 
+    /// These prices as they are in a service tier; `None` where nobody says what it costs there.
+    pub fn in_service(&self, tier: Option<&str>) -> Option<Cow<'_, Self>> {
+        let Some(tier) = tier.filter(|tier| !is_standard_service(tier)) else {
+            return Some(Cow::Borrowed(self));
+        };
+        let found = self.services.iter().find(|(known, _)| known.eq_ignore_ascii_case(tier));
+        let share = found.map(|(_, share)| *share)?;
+        let mut table = self.clone();
+        let lists =
+            std::iter::once(&mut table.rates).chain(table.tiers.iter_mut().map(|(_, rates)| rates));
+        for (class, rate) in lists.flatten() {
+            // What is counted by the piece costs the same in every tier.
+            if class.side() != Side::Fee {
+                *rate = share.of(*rate);
+            }
+        }
+        Some(Cow::Owned(table))
+    }
+
     /// Sets the base rate of a class, in place of an earlier one.
     pub fn set(&mut self, class: TokenClass, rate: Rate) {
         match self.rates.iter_mut().find(|(listed, _)| *listed == class) {
@@ -97,11 +159,24 @@ impl PriceTable {
             let parent = match class {
                 TokenClass::CacheWriteLong => TokenClass::CacheWrite,
                 TokenClass::CacheReadAudio => TokenClass::InputAudio,
-                TokenClass::CacheRead | TokenClass::CacheWrite | TokenClass::InputAudio => {
-                    TokenClass::Input
+                TokenClass::CacheReadImage
+                    if self.listed(TokenClass::InputImage, prompt_tokens).is_some() =>
+                {
+                    TokenClass::InputImage
                 }
-                TokenClass::Reasoning | TokenClass::OutputAudio => TokenClass::Output,
-                TokenClass::Input | TokenClass::Output | TokenClass::WebSearch => return None,
+                TokenClass::CacheReadImage => TokenClass::CacheRead,
+                TokenClass::CacheRead
+                | TokenClass::CacheWrite
+                | TokenClass::InputAudio
+                | TokenClass::InputImage => TokenClass::Input,
+                TokenClass::Reasoning | TokenClass::OutputAudio | TokenClass::OutputImage => {
+                    TokenClass::Output
+                }
+                TokenClass::Input
+                | TokenClass::Output
+                | TokenClass::WebSearch
+                | TokenClass::RerankSearch
+                | TokenClass::Page => return None,
             };
             self.rate(parent, prompt_tokens)
         })

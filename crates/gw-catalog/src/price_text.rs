@@ -2,29 +2,36 @@
 //!
 //! `in=3 cr=0.3 cw=3.75 out=15 >200000 in=6 out=22.5; from=2026-03-13 in=3 out=15`: dollars per
 //! million tokens, tiers after `>` (the whole prompt is longer than that many tokens), dated entries
-//! after `;` (`from=` a day, `daily=` hours, both UTC). `search=` and `req=` are dollars for one.
+//! after `;` (`from=` a day, `daily=` hours, both UTC). `search=`, `rerank=`, `page=` and `req=` are
+//! dollars for one. `@batch=1/2` is the share of the token prices that a service tier costs.
 
 use std::fmt::Write as _;
 use std::str::FromStr as _;
 
+use gw_core::usage::Side;
 use gw_core::{Rate, TokenClass};
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use crate::price::{DatedPrice, PriceTable};
+use crate::price::{DatedPrice, PriceTable, Share};
 
-const WORDS: [(TokenClass, &str); 10] = [
+const WORDS: [(TokenClass, &str); 15] = [
     (TokenClass::Input, "in"),
     (TokenClass::CacheRead, "cr"),
     (TokenClass::CacheWrite, "cw"),
     (TokenClass::CacheWriteLong, "cw1h"),
     (TokenClass::InputAudio, "ain"),
     (TokenClass::CacheReadAudio, "acr"),
+    (TokenClass::InputImage, "iin"),
+    (TokenClass::CacheReadImage, "icr"),
     (TokenClass::Output, "out"),
     (TokenClass::Reasoning, "think"),
     (TokenClass::OutputAudio, "aout"),
+    (TokenClass::OutputImage, "iout"),
     (TokenClass::WebSearch, "search"),
+    (TokenClass::RerankSearch, "rerank"),
+    (TokenClass::Page, "page"),
 ];
 
 /// Reads prices. Empty text is no prices.
@@ -45,6 +52,11 @@ fn parse_entry(entry: &str) -> Result<DatedPrice, String> {
             continue;
         }
         let (key, value) = word.split_once('=').ok_or_else(bad)?;
+        if let Some(tier) = key.strip_prefix('@').filter(|tier| !tier.is_empty()) {
+            let share = Share::parse(value).ok_or_else(bad)?;
+            price.table.services.push((tier.to_owned(), share));
+            continue;
+        }
         match key {
             "from" => price.from_ms = Some(day_to_ms(value).ok_or_else(bad)?),
             "daily" => {
@@ -58,9 +70,9 @@ fn parse_entry(entry: &str) -> Result<DatedPrice, String> {
             _ => {
                 let class = WORDS.iter().find(|(_, known)| *known == key);
                 let class = class.map(|(class, _)| *class).ok_or_else(bad)?;
-                let rate = match class {
-                    TokenClass::WebSearch => Rate::from_usd_per_unit(value),
-                    _ => Rate::from_usd_per_million(value),
+                let rate = match class.side() {
+                    Side::Fee => Rate::from_usd_per_unit(value),
+                    Side::Read | Side::Written => Rate::from_usd_per_million(value),
                 };
                 let rate = rate.ok_or_else(bad)?;
                 match price.table.tiers.last_mut() {
@@ -90,6 +102,9 @@ pub fn format(prices: &[DatedPrice]) -> String {
         if let Some(rate) = price.table.per_request {
             push_word(&mut text, &format!("req={}", decimal(rate, 12)));
         }
+        for (tier, share) in &price.table.services {
+            push_word(&mut text, &format!("@{tier}={share}"));
+        }
         for (above, rates) in &price.table.tiers {
             push_word(&mut text, &format!(">{above}"));
             push_rates(&mut text, rates);
@@ -102,6 +117,22 @@ pub fn format(prices: &[DatedPrice]) -> String {
 pub fn day_to_ms(day: &str) -> Option<i64> {
     let midnight = Date::from_str(day).ok()?.to_zoned(TimeZone::UTC).ok()?;
     Some(midnight.timestamp().as_millisecond())
+}
+
+/// An instant such as `2026-03-13`, `2026-03-13T18:30` (both UTC) or `2026-03-13T18:30:00+02:00`, in
+/// milliseconds since 1970.
+pub fn instant_to_ms(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Some(instant.as_millisecond());
+    }
+    let local: DateTime = text.parse().ok()?;
+    Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
+}
+
+/// An instant in milliseconds since 1970 as RFC 3339 writes it; `None` beyond the year 9999.
+pub fn ms_to_instant(ms: i64) -> Option<String> {
+    Timestamp::from_millisecond(ms).ok().map(|instant| instant.to_string())
 }
 
 /// Dollars per million units of a rate, as an exact decimal.
@@ -119,7 +150,7 @@ fn push_word(text: &mut String, word: &str) {
 fn push_rates(text: &mut String, rates: &[(TokenClass, Rate)]) {
     for (class, word) in WORDS {
         if let Some((_, rate)) = rates.iter().find(|(listed, _)| *listed == class) {
-            let scale = if class == TokenClass::WebSearch { 12 } else { 6 };
+            let scale = if class.side() == Side::Fee { 12 } else { 6 };
             push_word(text, &format!("{word}={}", decimal(*rate, scale)));
         }
     }
@@ -136,7 +167,8 @@ fn decimal(rate: Rate, scale: usize) -> String {
     text
 }
 
-fn ms_to_day(ms: i64) -> String {
+/// The day (UTC) of an instant in milliseconds since 1970, such as `2026-03-13`.
+pub fn ms_to_day(ms: i64) -> String {
     let instant = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     Zoned::new(instant, TimeZone::UTC).date().to_string()
 }

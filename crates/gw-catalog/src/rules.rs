@@ -165,5 +165,15 @@ pub fn rules_provider(catalog_provider: &str) -> &str {
     }
 }
 
+/// What the catalogue calls a provider that the price list calls otherwise.
+pub fn catalog_provider(name: &str) -> &str {
+    match name {
+        "aws" => "bedrock",
+        "google" => "gemini",
+        "x-ai" => "xai",
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests;

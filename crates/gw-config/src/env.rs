@@ -14,6 +14,9 @@ pub const PREFIX: &str = "GATEWAY_";
 /// The variable that names the configuration file.
 pub const CONFIG_FILE: &str = "GATEWAY_CONFIG";
 
+/// Variables of the command line, which name a running gateway and the key for it.
+pub(crate) const CLIENT: [&str; 2] = ["GATEWAY_URL", "GATEWAY_KEY"];
+
 /// An environment variable that is honoured.
 #[derive(Clone, Debug)]
 pub struct EnvVar {
@@ -63,8 +66,6 @@ pub enum Reading {
     /// True is encrypted without a look at the certificate, anything else not encrypted (system A).
     Ssl,
 }
-
-const REDIS: &str = "the Redis store is not in this version; counters are kept in the process";
 
 /// All variables. Where two of them set one key, the one further up wins.
 pub static ENV_VARS: LazyLock<Vec<EnvVar>> = LazyLock::new(|| {
@@ -233,14 +234,20 @@ fn providers() -> Vec<EnvVar> {
 }
 
 fn stores() -> Vec<EnvVar> {
-    let row = |name: &'static str, why| EnvVar {
-        name: name.into(),
-        of: Family::A,
-        effect: Effect::Recognised(why),
-        doc: "",
-    };
-    let redis = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"];
-    postgres().into_iter().chain(redis.into_iter().map(|name| row(name, REDIS))).collect()
+    let a = |name, key| set(Family::A, name, key, "");
+    let redis = [
+        set(Family::A, "REDIS_URL", "store.redis_url", "Wins over the other `REDIS_` names."),
+        set(
+            Family::A,
+            "REDIS_HOST",
+            "store.redis_host",
+            "Budgets and limits are shared through Redis where PostgreSQL is used as well.",
+        ),
+        a("REDIS_PORT", "store.redis_port"),
+        a("REDIS_PASSWORD", "store.redis_password"),
+        a("REDIS_DB", "store.redis_db"),
+    ];
+    postgres().into_iter().chain(redis).collect()
 }
 
 fn postgres() -> Vec<EnvVar> {

@@ -101,7 +101,8 @@ pub(crate) fn flags(root: &mut Node, flags: &[(String, String)], found: &mut Fou
 
 fn derived(root: &mut Node, layer: &Variables<'_>, found: &mut Found) {
     let names = layer.values.keys().filter(|name| name.starts_with(env::PREFIX));
-    for name in names.filter(|name| **name != env::CONFIG_FILE) {
+    let is_ours = |name: &str| name == env::CONFIG_FILE || env::CLIENT.contains(&name);
+    for name in names.filter(|name| !is_ours(name)) {
         let Some((text, source)) = layer.value(name) else { continue };
         if is_kubernetes_link(name, text) {
             continue;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use gw_core::seam::DialectId;
+use gw_core::usage::Side;
 use gw_core::{Layer, Money, Rate, TokenClass};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
@@ -146,7 +147,7 @@ impl JsonSchema for Prices {
         let mut classes = serde_json::Map::new();
         for class in TokenClass::ALL {
             // Searches are counted, not measured in tokens; they have a key of their own.
-            if class != TokenClass::WebSearch
+            if class.side() != Side::Fee
                 && let Ok(serde_json::Value::String(name)) = serde_json::to_value(class)
             {
                 let mut price = UsdPerMillion::json_schema(generator);

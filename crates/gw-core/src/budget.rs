@@ -1,8 +1,12 @@
 //! Budgets and limits as they are defined and as they stand. The rules are in `gw-ledger`, the rows
 //! in `gw-store`; both and every surface speak these.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
+use crate::duration;
 use crate::layer::Layer;
 use crate::money::Money;
 use crate::scope::Scope;
@@ -26,6 +30,44 @@ pub enum Window {
     /// The last so many milliseconds, in steps of [`SPEND_SLOT_MS`]: a slot counts until the whole
     /// of it is older than this.
     Sliding(i64),
+}
+
+/// The text is no window.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no period; write lifetime, day, week, month or sliding:24h")]
+pub struct NotAWindow(pub String);
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lifetime => f.write_str("lifetime"),
+            Self::Day => f.write_str("day"),
+            Self::Week => f.write_str("week"),
+            Self::Month => f.write_str("month"),
+            Self::Sliding(length_ms) => {
+                let length_ms = u64::try_from(*length_ms).unwrap_or(0);
+                write!(f, "sliding:{}", duration::format_ms(length_ms))
+            }
+        }
+    }
+}
+
+impl FromStr for Window {
+    type Err = NotAWindow;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let sliding = |text: &str| {
+            let length_ms = duration::parse_ms(text.strip_prefix("sliding:")?)?;
+            i64::try_from(length_ms).ok().map(Self::Sliding)
+        };
+        match text {
+            "lifetime" => Ok(Self::Lifetime),
+            "day" => Ok(Self::Day),
+            "week" => Ok(Self::Week),
+            "month" => Ok(Self::Month),
+            _ => sliding(text).ok_or_else(|| NotAWindow(text.to_owned())),
+        }
+    }
 }
 
 /// How much.
@@ -60,8 +102,8 @@ impl Amount {
     }
 }
 
-impl std::fmt::Display for Amount {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dollars(amount) => write!(f, "{amount}"),
             Self::Tokens(tokens) => write!(f, "{tokens} tokens"),
@@ -88,6 +130,29 @@ pub struct Budget {
     /// Per cent of the cap at which an alert goes out, once a window.
     #[serde(default)]
     pub alerts: Vec<u16>,
+}
+
+/// What a budget allows, whoever it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetTerms {
+    /// How much.
+    pub cap: Amount,
+    /// Over which time.
+    pub window: Window,
+    /// See [`Budget::is_hard`].
+    pub is_hard: bool,
+    /// See [`Budget::max_layer`].
+    pub max_layer: Option<Layer>,
+    /// See [`Budget::alerts`].
+    pub alerts: Vec<u16>,
+}
+
+impl BudgetTerms {
+    /// The budget of an account on these terms.
+    pub fn budget(self, id: String, scope: Scope) -> Budget {
+        let Self { cap, window, is_hard, max_layer, alerts } = self;
+        Budget { id, scope, cap, window, is_hard, max_layer, alerts }
+    }
 }
 
 /// What a limit counts.
@@ -131,6 +196,22 @@ pub struct Limit {
     pub kind: LimitKind,
     /// How many of it at most: calls, tokens or pico-dollars.
     pub max: u64,
+}
+
+/// What a limit allows, whoever it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitTerms {
+    /// What is counted.
+    pub kind: LimitKind,
+    /// See [`Limit::max`].
+    pub max: u64,
+}
+
+impl LimitTerms {
+    /// The limit of an account on these terms.
+    pub fn limit(self, id: String, scope: Scope) -> Limit {
+        Limit { id, scope, kind: self.kind, max: self.max }
+    }
 }
 
 /// How a budget stands.
@@ -193,4 +274,28 @@ pub struct Spending {
 /// The slot of an instant, in milliseconds since 1970.
 pub const fn slot_of(at_ms: i64) -> i64 {
     at_ms.saturating_sub(at_ms.rem_euclid(SPEND_SLOT_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Window;
+
+    #[test]
+    fn windows_read_back() {
+        let all = [
+            (Window::Lifetime, "lifetime"),
+            (Window::Day, "day"),
+            (Window::Week, "week"),
+            (Window::Month, "month"),
+            (Window::Sliding(5_400_000), "sliding:90m"),
+            (Window::Sliding(86_400_000), "sliding:1d"),
+        ];
+        for (window, text) in all {
+            assert_eq!(window.to_string(), text);
+            assert_eq!(text.parse(), Ok(window));
+        }
+        for wrong in ["", "Day", "year", "sliding", "sliding:", "sliding:1", "sliding:-1h"] {
+            assert!(wrong.parse::<Window>().is_err(), "{wrong}");
+        }
+    }
 }

@@ -97,6 +97,11 @@ impl Error {
         Self::new(Kind::InvalidRequest, message).with_field(field)
     }
 
+    /// A request that contradicts in one field what is defined.
+    pub fn conflict(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, message).with_field(field)
+    }
+
     /// A broken invariant of this program.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Kind::Internal, message)

@@ -86,6 +86,7 @@ kinds! {
     NotFound: "not_found", 404 / 404, "invalid_request_error", "not_found_error", "NOT_FOUND", -32601, exit 2, Client, Retry::No, false, "No such path or object.";
     ModelNotFound: "model_not_found", 404 / 404, "invalid_request_error", "not_found_error", "NOT_FOUND", -32602, exit 2, Client, Retry::Next, false, "No configured provider offers that model.";
     MethodNotAllowed: "method_not_allowed", 405 / 405, "invalid_request_error", "invalid_request_error", "UNIMPLEMENTED", -32601, exit 2, Client, Retry::No, false, "The path exists, the method does not.";
+    Conflict: "conflict", 409 / 409, "invalid_request_error", "invalid_request_error", "FAILED_PRECONDITION", -32602, exit 2, Client, Retry::No, false, "What is asked for contradicts what is defined.";
     RequestTimeout: "request_timeout", 408 / 408, "timeout_error", "timeout_error", "DEADLINE_EXCEEDED", -32000, exit 1, Client, Retry::No, true, "The request body did not arrive in time.";
     PayloadTooLarge: "payload_too_large", 413 / 413, "invalid_request_error", "request_too_large", "INVALID_ARGUMENT", -32600, exit 2, Client, Retry::No, false, "The body is over the size limit.";
     UnsupportedMediaType: "unsupported_media_type", 415 / 415, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", -32600, exit 2, Client, Retry::No, false, "The content type or encoding of the body is not understood.";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{BudgetTerms, LimitTerms};
 use crate::layer::Layer;
 use crate::principal::Principal;
 use crate::scope::Scope;
@@ -64,6 +65,24 @@ impl Policy {
     /// True where it allows the tool, named `server::tool`.
     pub fn allows_tool(&self, tool: &str) -> bool {
         self.tools.is_empty() || self.tools.iter().any(|entry| matches(entry, tool))
+    }
+
+    /// This policy with what it leaves open taken over from `parent`: what it comes to under it,
+    /// since at a call all policies of a chain hold.
+    #[must_use]
+    pub fn under(&self, parent: &Self) -> Self {
+        let taken = |own: &Vec<String>, above: &Vec<String>| {
+            if own.is_empty() { above.clone() } else { own.clone() }
+        };
+        let is_open = self.layers.is_empty() && self.max_layer.is_none();
+        let layers = if is_open { parent } else { self };
+        Self {
+            models: taken(&self.models, &parent.models),
+            layers: layers.layers.clone(),
+            endpoints: taken(&self.endpoints, &parent.endpoints),
+            tools: taken(&self.tools, &parent.tools),
+            max_layer: layers.max_layer,
+        }
     }
 
     /// Nothing, or the name of the part in which it would allow more than `parent` does. An entry
@@ -157,6 +176,33 @@ impl KeyRecord {
             policies: vec![Arc::new(self.policy.clone())],
             is_admin: self.is_admin,
         }
+    }
+}
+
+/// A key that is wanted, with what binds it alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyOrder {
+    /// The key: its name, accounts, policy and end. An empty id is made up; what only the gateway
+    /// knows (`shown`, `created_at_ms` and the like) is filled in.
+    pub record: KeyRecord,
+    /// Its own budgets.
+    pub budgets: Vec<BudgetTerms>,
+    /// Its own limits.
+    pub limits: Vec<LimitTerms>,
+}
+
+/// A key just made or rotated: the only time its secret is seen.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// What is kept of it.
+    pub record: KeyRecord,
+    /// The secret.
+    pub key: String,
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewKey").field("record", &self.record).finish_non_exhaustive()
     }
 }
 

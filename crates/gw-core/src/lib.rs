@@ -3,11 +3,13 @@
 //! Nothing here performs io, reads a clock or draws randomness; those enter through the traits in
 //! [`seam`]. A type belongs here when two rooms must agree on it, and nowhere else.
 
+pub mod duration;
 pub mod ids;
 pub mod limits;
 
 pub mod money;
 pub mod usage;
+pub mod usage_report;
 
 pub mod layer;
 pub mod task;

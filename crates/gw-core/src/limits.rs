@@ -141,3 +141,15 @@ pub const STORE_CONNECTIONS_MAX: usize = 256;
 
 /// Bytes of journal kept while a database server is away; configuration may change it.
 pub const STORE_JOURNAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Keys, accounts, budgets and limits that are defined, of each at most.
+pub const DEFINITIONS_MAX: usize = 100_000;
+
+/// Models, layers, endpoints, tools or tags that one key or account lists, of each at most.
+pub const POLICY_ENTRIES_MAX: usize = 256;
+
+/// Entries of a list that one answer of the admin doors holds.
+pub const ADMIN_PAGE_MAX: usize = 1_000;
+
+/// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
+pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;

@@ -117,9 +117,27 @@ pub struct CallRecord {
     pub cached: bool,
     /// True where a simulated model answered.
     pub demo: bool,
+    /// What it saved.
+    #[serde(default)]
+    pub savings: Savings,
     /// Tags and whatever else is worth keeping.
     #[serde(default)]
     pub metadata: Map<String, Value>,
+}
+
+/// What a call saved, reckoned when it ended, at the prices of that time. `None`: nobody can say, for a
+/// price is missing or there is nothing to compare with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Savings {
+    /// What the same tokens, all of them at full price, cost at the reference model of the top layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Money>,
+    /// What the provider's prompt cache took off: cached tokens at the full price of the model that
+    /// answered, less what was charged for reading and writing them. Below zero where more was
+    /// written than read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_cache: Option<Money>,
 }
 
 /// A turn as it is kept.
@@ -253,14 +271,62 @@ pub enum UsageBy {
     Model,
     /// By layer.
     Layer,
+    /// By provider.
+    Provider,
     /// By key.
     Key,
+    /// By team.
+    Team,
     /// By user.
     User,
     /// By project.
     Project,
     /// By tag. A call with several tags stands in each group, one without in none but the empty one.
     Tag,
+}
+
+impl UsageBy {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Day,
+        Self::Hour,
+        Self::Model,
+        Self::Layer,
+        Self::Provider,
+        Self::Key,
+        Self::Team,
+        Self::User,
+        Self::Project,
+        Self::Tag,
+    ];
+
+    /// The word in queries and column heads.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Hour => "hour",
+            Self::Model => "model",
+            Self::Layer => "layer",
+            Self::Provider => "provider",
+            Self::Key => "key",
+            Self::Team => "team",
+            Self::User => "user",
+            Self::Project => "project",
+            Self::Tag => "tag",
+        }
+    }
+}
+
+impl std::str::FromStr for UsageBy {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|by| by.as_str() == text);
+        found.ok_or_else(|| {
+            crate::Error::bad_field("by", format!("`{text}` is nothing to group by"))
+                .with_hint("day, hour, model, layer, provider, key, team, user, project or tag")
+        })
+    }
 }
 
 /// Which calls a usage report is made of, and how it is grouped. Times are rounded down to hours.
@@ -276,8 +342,12 @@ pub struct UsageQuery {
     pub model_id: Option<String>,
     /// Only this layer.
     pub layer: Option<Layer>,
+    /// Only this provider.
+    pub provider: Option<String>,
     /// Only this key.
     pub key_id: Option<String>,
+    /// Only this team.
+    pub team_id: Option<String>,
     /// Only this user.
     pub user_id: Option<String>,
     /// Only this project.
@@ -313,6 +383,21 @@ pub struct UsageGroup {
     pub cost: Money,
     /// Sum of durations, in milliseconds.
     pub duration_ms: u64,
+    /// Calls that have both a known cost and a baseline ([`Savings::baseline`]).
+    pub compared_calls: u64,
+    /// What those calls cost.
+    pub compared_cost: Money,
+    /// What they would have cost at the reference model of the top layer.
+    pub baseline: Money,
+    /// Sum of [`Savings::prompt_cache`]: a part of what was saved.
+    pub prompt_cache_saved: Money,
+}
+
+impl UsageGroup {
+    /// What routing and caching saved together against always using the top layer.
+    pub fn saved(&self) -> Money {
+        self.baseline.saturating_sub(self.compared_cost)
+    }
 }
 
 /// A response that a client of OpenAI's responses may continue or read again.

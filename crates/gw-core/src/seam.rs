@@ -5,6 +5,7 @@ mod budget;
 mod clock;
 mod cluster;
 mod dialect;
+mod governance;
 mod keys;
 mod reports;
 mod responses;
@@ -18,6 +19,7 @@ pub use dialect::{
     ClientStream, Dialect, DialectId, Edits, Frame, FrameKind, Quirks, StreamDecoder,
     StreamEncoder, Target, WireRequest,
 };
+pub use governance::{Governance, ManagedBudgets};
 pub use keys::{Authenticator, Keys};
 pub use reports::UsageReports;
 pub use responses::Responses;

@@ -5,7 +5,7 @@
 
 mod blocks;
 mod error;
-mod usage;
+pub(crate) mod usage;
 
 mod request;
 mod response;

@@ -12,7 +12,7 @@ mod meta;
 mod names;
 mod parts;
 mod schema;
-mod usage;
+pub(crate) mod usage;
 
 mod request;
 mod response;

@@ -20,6 +20,7 @@ pub mod openai_chat;
 pub mod openai_responses;
 
 pub mod providers;
+pub mod usage;
 
 use std::sync::{Arc, LazyLock};
 

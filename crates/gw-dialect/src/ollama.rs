@@ -7,7 +7,7 @@
 mod error;
 mod lines;
 mod pictures;
-mod usage;
+pub(crate) mod usage;
 
 mod request;
 mod response;

@@ -12,7 +12,7 @@ mod request;
 mod response;
 mod stream;
 mod tool_names;
-mod usage;
+pub(crate) mod usage;
 
 use bytes::Bytes;
 use gw_core::chat::ChatRequest;

@@ -161,6 +161,7 @@ impl Call {
             first_token_ms: receipt.first_token_ms,
             cached: false,
             demo: self.route.is_demo,
+            savings: settle::savings(self),
             metadata: context.metadata.clone(),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use gw_catalog::Offering;
+use gw_core::Layer;
 use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, StoreHealth};
 use secrecy::ExposeSecret;
 use tokio_util::task::TaskTracker;
@@ -37,6 +39,8 @@ pub struct Engine {
     pub(crate) totals: Totals,
     pub(crate) tasks: TaskTracker,
     snapshot: ArcSwap<Snapshot>,
+    /// What calls are compared with, chosen once for a snapshot.
+    reference: ArcSwapOption<Offering>,
 }
 
 impl Engine {
@@ -47,6 +51,7 @@ impl Engine {
             health: Health::default(),
             totals: Totals::default(),
             tasks: TaskTracker::new(),
+            reference: ArcSwapOption::new(reference(&snapshot)),
             snapshot: ArcSwap::from_pointee(snapshot),
         })
     }
@@ -67,6 +72,7 @@ impl Engine {
     /// Puts a new configuration in force; calls under way keep theirs. What was said about a key
     /// is forgotten where its secret is another one now.
     pub fn replace_snapshot(&self, snapshot: Snapshot) {
+        self.reference.store(reference(&snapshot));
         let snapshot = Arc::new(snapshot);
         let old = self.snapshot.swap(Arc::clone(&snapshot));
         for provider in snapshot.providers.values() {
@@ -81,6 +87,12 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// The model that "always the top layer" means for the savings of calls; `None` where nothing is
+    /// sold for a price.
+    pub fn reference(&self) -> Option<Arc<Offering>> {
+        self.reference.load_full()
     }
 
     /// What the engine was given.
@@ -115,4 +127,10 @@ impl Engine {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+fn reference(snapshot: &Snapshot) -> Option<Arc<Offering>> {
+    let enabled = Layer::ALL.into_iter().zip(snapshot.routing.layers_enabled);
+    let layers: Vec<Layer> = enabled.filter(|(_, is_on)| *is_on).map(|(layer, _)| layer).collect();
+    gw_ledger::savings::reference(&snapshot.catalog, &snapshot.provider_ids, &layers)
 }

@@ -102,7 +102,8 @@ fn need(call: &Call, offering: &Offering) -> Result<Need> {
     let input = call.features.input_tokens;
     let output = output_tokens(call, offering);
     let tokens = input.saturating_add(output);
-    let priced = gw_ledger::worst_case(offering, input, output, call.started_at_ms());
+    let tier = call.inbound.request.service_tier.as_deref();
+    let priced = gw_ledger::worst_case_in(tier, offering, input, output, call.started_at_ms());
     let unpriced = call.snapshot.engine.unpriced;
     let money = unpriced.worst_case(priced, tokens, &offering.id());
     Ok(Need { money: money.map_err(|error| error.with_field("model"))?, tokens })

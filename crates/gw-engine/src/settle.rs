@@ -1,6 +1,8 @@
 //! Turns what all attempts consumed into the call's bill, and gives back what was held beyond it.
 
 use gw_core::Usage;
+use gw_core::record::{CallStatus, Savings};
+use gw_ledger::savings::touches_cache;
 
 use crate::answer::Receipt;
 use crate::call::Call;
@@ -22,6 +24,27 @@ pub(crate) fn settle(call: &mut Call) -> Receipt {
         }
     }
     receipt
+}
+
+/// What the answer saved. Attempts without an answer saved nothing, and simulated models neither.
+pub(crate) fn savings(call: &Call) -> Savings {
+    let Some(answered) = call.attempts.last().filter(|_| !call.route.is_demo) else {
+        return Savings::default();
+    };
+    if matches!(answered.status, CallStatus::Failed { .. }) || call.route.layer.is_none() {
+        return Savings::default();
+    }
+    let reference = call.engine.reference();
+    let usage = &answered.usage;
+    let offering = touches_cache(usage).then(|| {
+        call.snapshot.catalog.or_unlisted(&answered.provider.as_str().into(), &answered.model)
+    });
+    gw_ledger::savings::savings(
+        reference.as_deref(),
+        offering.as_deref(),
+        usage,
+        call.started_at_ms(),
+    )
 }
 
 fn receipt(call: &Call) -> Receipt {

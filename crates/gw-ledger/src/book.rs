@@ -371,26 +371,34 @@ impl Book {
         room
     }
 
-    /// How all budgets stand at an instant (milliseconds since 1970), by id.
-    pub fn budgets(&mut self, at_ms: i64) -> Vec<BudgetStatus> {
-        let purses = self.nodes.iter_mut().flat_map(|node| node.purses.iter_mut());
-        let mut all: Vec<BudgetStatus> = purses.map(|purse| purse.status(at_ms)).collect();
+    /// How the budgets stand at an instant (milliseconds since 1970), of these scopes or of all, by
+    /// id.
+    pub fn budgets(&mut self, scopes: Option<&[Scope]>, at_ms: i64) -> Vec<BudgetStatus> {
+        self.touch(scopes);
+        let mut all = Vec::new();
+        for node in self.touched.iter().copied() {
+            all.extend(self.nodes[node].purses.iter_mut().map(|purse| purse.status(at_ms)));
+        }
         all.sort_by(|a, b| a.budget.id.cmp(&b.budget.id));
         all
     }
 
     /// How the limits stand, of these scopes or of all, by id.
     pub fn limits(&mut self, scopes: Option<&[Scope]>, now_ms: u64) -> Vec<LimitStatus> {
-        match scopes {
-            Some(scopes) => self.find_nodes(scopes),
-            None => self.touched = (0..self.nodes.len()).collect(),
-        }
+        self.touch(scopes);
         let mut all = Vec::new();
         for node in self.touched.iter().copied() {
             all.extend(self.nodes[node].meters.iter_mut().map(|meter| meter.status(now_ms)));
         }
         all.sort_by(|a, b| a.limit.id.cmp(&b.limit.id));
         all
+    }
+
+    fn touch(&mut self, scopes: Option<&[Scope]>) {
+        match scopes {
+            Some(scopes) => self.find_nodes(scopes),
+            None => self.touched = (0..self.nodes.len()).collect(),
+        }
     }
 
     fn next_uid(&mut self) -> u64 {

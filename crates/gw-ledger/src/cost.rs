@@ -4,6 +4,8 @@
 //! class. A class that was used and has no price makes the whole call unpriced, never cheaper; a class
 //! that was not used needs no price. All amounts are integers.
 
+use std::borrow::Cow;
+
 use gw_catalog::{Catalog, Offering, PriceTable};
 use gw_core::money::CostSource;
 use gw_core::{Cost, Money, ProviderId, Rate, TokenClass, Usage, UsageReport};
@@ -21,10 +23,11 @@ pub fn catalogue_cost(offering: &Offering, report: &UsageReport, at_ms: i64) -> 
     if offering.is_free {
         return Cost::Priced { amount: Money::ZERO, source: CostSource::Catalogue };
     }
-    let Some(table) = offering.price_at(at_ms) else {
-        return Cost::Unpriced { reason: format!("no price is known for {}", offering.id()) };
+    let table = match table_for(offering, report, at_ms) {
+        Ok(table) => table,
+        Err(reason) => return Cost::Unpriced { reason },
     };
-    match charge(table, &report.usage) {
+    match charge(&table, &report.usage) {
         Ok(amount) => {
             let source =
                 if report.is_estimate { CostSource::Estimated } else { CostSource::Catalogue };
@@ -34,6 +37,25 @@ pub fn catalogue_cost(offering: &Offering, report: &UsageReport, at_ms: i64) -> 
             reason: format!("{} has no price for {}", offering.id(), class_words(class)),
         },
     }
+}
+
+/// The prices that hold at an instant in the service tier that served the call.
+///
+/// # Errors
+/// Why there are none, in words.
+pub(crate) fn table_for<'a>(
+    offering: &'a Offering,
+    report: &UsageReport,
+    at_ms: i64,
+) -> Result<Cow<'a, PriceTable>, String> {
+    let Some(table) = offering.price_at(at_ms) else {
+        return Err(format!("no price is known for {}", offering.id()));
+    };
+    let tier = report.service_tier.as_deref();
+    table.in_service(tier).ok_or_else(|| {
+        let tier = tier.unwrap_or_default();
+        format!("no price is known for {} in service tier `{tier}`", offering.id())
+    })
 }
 
 /// What a model of a provider costs for this usage, by name, listed or not.
@@ -55,6 +77,18 @@ pub fn worst_case(
     max_output: u64,
     at_ms: i64,
 ) -> Option<Money> {
+    worst_case_in(None, offering, input_tokens_upper, max_output, at_ms)
+}
+
+/// As [`worst_case`], for a call that asks for a service tier. Whether it gets it shows in the answer
+/// only: the dearer of that tier and the standard one counts.
+pub fn worst_case_in(
+    service_tier: Option<&str>,
+    offering: &Offering,
+    input_tokens_upper: u64,
+    max_output: u64,
+    at_ms: i64,
+) -> Option<Money> {
     if offering.is_free {
         return Some(Money::ZERO);
     }
@@ -64,20 +98,26 @@ pub fn worst_case(
         .filter(|price| price.daily.is_some() || price.is_in_force(at_ms))
         .map(|price| &price.table)
         .chain(offering.price_at(at_ms))
-        .map(|table| worst_of_table(table, input_tokens_upper, max_output))
+        .map(|table| {
+            let asked = table.in_service(service_tier)?;
+            let asked = worst_of_table(&asked, input_tokens_upper, max_output)?;
+            Some(asked.max(worst_of_table(table, input_tokens_upper, max_output)?))
+        })
         .collect::<Option<Vec<Money>>>()?
         .into_iter()
         .max()
 }
 
 fn worst_of_table(table: &PriceTable, input: u64, output: u64) -> Option<Money> {
-    const READ: [TokenClass; 4] = [
+    const READ: [TokenClass; 5] = [
         TokenClass::Input,
         TokenClass::CacheRead,
         TokenClass::CacheWrite,
         TokenClass::CacheWriteLong,
+        TokenClass::InputImage,
     ];
-    const WRITTEN: [TokenClass; 2] = [TokenClass::Output, TokenClass::Reasoning];
+    const WRITTEN: [TokenClass; 3] =
+        [TokenClass::Output, TokenClass::Reasoning, TokenClass::OutputImage];
     // Tiers need not be dearer than what is below them: each one that can be reached counts.
     let sizes = || {
         let reached = table.tiers.iter().map(|(above, _)| above.saturating_add(1));
@@ -117,10 +157,15 @@ fn class_words(class: TokenClass) -> &'static str {
         TokenClass::CacheWriteLong => "one-hour cache writes",
         TokenClass::InputAudio => "audio input",
         TokenClass::CacheReadAudio => "cached audio input",
+        TokenClass::InputImage => "image input",
+        TokenClass::CacheReadImage => "cached image input",
         TokenClass::Output => "output tokens",
         TokenClass::Reasoning => "reasoning tokens",
         TokenClass::OutputAudio => "audio output",
+        TokenClass::OutputImage => "image output",
         TokenClass::WebSearch => "web searches",
+        TokenClass::RerankSearch => "rerank searches",
+        TokenClass::Page => "pages",
     }
 }
 

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use gw_core::budget::{Budget, BudgetStatus, Limit, LimitStatus, Room, Spending, Window};
 use gw_core::reservation::Claim;
 use gw_core::scope::Scope;
-use gw_core::seam::{BudgetStore, Budgets, Clock};
+use gw_core::seam::{BudgetStore, Budgets, Clock, ManagedBudgets};
 use gw_core::{Error, Money, Result, limits};
 use parking_lot::Mutex;
 
@@ -93,7 +93,13 @@ impl EmbeddedBudgets {
     /// How all budgets stand, by id.
     pub fn budgets(&self) -> Vec<BudgetStatus> {
         let at_ms = self.clock.unix_ms();
-        self.book.lock().budgets(at_ms)
+        self.book.lock().budgets(None, at_ms)
+    }
+
+    /// How the budgets of these scopes stand, by id.
+    pub fn budgets_of(&self, scopes: &[Scope]) -> Vec<BudgetStatus> {
+        let at_ms = self.clock.unix_ms();
+        self.book.lock().budgets(Some(scopes), at_ms)
     }
 
     /// How all limits stand, by id.
@@ -260,6 +266,33 @@ impl BudgetStore for EmbeddedBudgets {
     fn limits(&self, scopes: &[Scope]) -> Vec<LimitStatus> {
         let now_ms = self.clock.monotonic_ms();
         self.book.lock().limits(Some(scopes), now_ms)
+    }
+}
+
+#[async_trait]
+impl ManagedBudgets for EmbeddedBudgets {
+    async fn put_budget(&self, store: &dyn Budgets, budget: Budget) -> Result<()> {
+        Self::put_budget(self, store, budget).await
+    }
+
+    async fn remove_budget(&self, store: &dyn Budgets, id: &str) -> Result<bool> {
+        Self::remove_budget(self, store, id).await
+    }
+
+    async fn put_limit(&self, store: &dyn Budgets, limit: Limit) -> Result<()> {
+        Self::put_limit(self, store, limit).await
+    }
+
+    async fn remove_limit(&self, store: &dyn Budgets, id: &str) -> Result<bool> {
+        Self::remove_limit(self, store, id).await
+    }
+
+    async fn budget_statuses(&self, scopes: Option<&[Scope]>) -> Result<Vec<BudgetStatus>> {
+        Ok(scopes.map_or_else(|| self.budgets(), |scopes| self.budgets_of(scopes)))
+    }
+
+    async fn limit_statuses(&self, scopes: Option<&[Scope]>) -> Result<Vec<LimitStatus>> {
+        Ok(scopes.map_or_else(|| self.all_limits(), |scopes| BudgetStore::limits(self, scopes)))
     }
 }
 

@@ -2,9 +2,10 @@
 //! price`, reports and reconciliation; the parts always add up to what [`crate::cost`] says.
 
 use gw_catalog::{Catalog, Offering};
+use gw_core::usage::Side;
 use gw_core::{Cost, Money, ProviderId, Rate, TokenClass, UsageReport};
 
-use crate::cost::catalogue_cost;
+use crate::cost::{catalogue_cost, table_for};
 
 /// One class of units and what it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,10 @@ pub enum Itemised {
         input: Money,
         /// Tokens written, thinking included.
         output: Money,
-        /// Fees: for the request, for searches.
+        /// Fees: for the request, for searches and pages.
         fees: Money,
+        /// The part of the fees that every request costs, whatever its size.
+        request_fee: Money,
         /// The whole.
         total: Money,
         /// Class by class, those that were used.
@@ -63,7 +66,8 @@ pub fn itemise(offering: &Offering, report: &UsageReport, at_ms: i64) -> Itemise
     };
     let mut items = Vec::new();
     let (mut input, mut output, mut fees) = (Money::ZERO, Money::ZERO, Money::ZERO);
-    let table = offering.price_at(at_ms).filter(|_| !offering.is_free);
+    let table = table_for(offering, report, at_ms).ok().filter(|_| !offering.is_free);
+    let table = table.as_deref();
     let prompt_tokens = report.usage.total_input();
     for class in TokenClass::ALL {
         let units = report.usage.of(class);
@@ -73,32 +77,24 @@ pub fn itemise(offering: &Offering, report: &UsageReport, at_ms: i64) -> Itemise
         let rate = table.and_then(|table| table.rate(class, prompt_tokens)).unwrap_or(Rate::FREE);
         let amount = rate.times(units);
         items.push(Item { class, units, rate, amount });
-        match class {
-            TokenClass::Output | TokenClass::Reasoning | TokenClass::OutputAudio => {
-                output += amount;
-            }
-            TokenClass::WebSearch => {
-                fees += amount;
-            }
-            TokenClass::Input
-            | TokenClass::CacheRead
-            | TokenClass::CacheWrite
-            | TokenClass::CacheWriteLong
-            | TokenClass::InputAudio
-            | TokenClass::CacheReadAudio => {
-                input += amount;
-            }
+        match class.side() {
+            Side::Read => input += amount,
+            Side::Written => output += amount,
+            Side::Fee => fees += amount,
         }
     }
-    fees += table.and_then(|table| table.per_request).map_or(Money::ZERO, |rate| rate.times(1));
-    Itemised::Priced { input, output, fees, total, items, reported: report.reported_cost }
+    let request_fee =
+        table.and_then(|table| table.per_request).map_or(Money::ZERO, |rate| rate.times(1));
+    fees += request_fee;
+    let reported = report.reported_cost;
+    Itemised::Priced { input, output, fees, request_fee, total, items, reported }
 }
 
 #[cfg(test)]
 mod tests {
     use gw_catalog::embedded::Data;
     use gw_catalog::price_text::parse;
-    use gw_core::{Money, Usage, UsageReport};
+    use gw_core::{Money, TokenClass, Usage, UsageReport};
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     use super::{Itemised, itemise};
@@ -117,28 +113,32 @@ mod tests {
     proptest! {
         /// The parts are the whole, and the units are the usage.
         #[test]
-        fn parts_add_up(parts in any::<[u32; 10]>(), is_free in any::<bool>()) {
+        fn parts_add_up(
+            parts in any::<[u32; 15]>(),
+            is_free in any::<bool>(),
+            tier in 0_usize..4,
+        ) {
             let mut offering = Data::embedded().unlisted(&"p".into(), "p", "m");
             offering.prices = parse(
-                "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 out=15 think=20 aout=30 search=0.01 \
-                 req=0.005 >200000 in=6 out=22.5",
+                "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 iin=8 icr=2 out=15 think=20 aout=30 \
+                 iout=32 search=0.01 rerank=0.002 page=0.001 req=0.005 @batch=1/2 @priority=5/3 \
+                 >200000 in=6 out=22.5",
             ).expect("prices");
             offering.is_free = is_free;
-            let [input, cache_read, cache_write, cache_write_long, input_audio, ..] =
-                parts.map(u64::from);
-            let [.., cache_read_audio, output, reasoning, output_audio, web_search] =
-                parts.map(u64::from);
-            let usage = Usage {
-                input, cache_read, cache_write, cache_write_long, input_audio, cache_read_audio,
-                output, reasoning, output_audio, web_search,
-            };
-            let report = UsageReport { usage, ..UsageReport::default() };
-            let Itemised::Priced { input, output, fees, total, items, .. } =
+            let mut usage = Usage::default();
+            for (class, units) in TokenClass::ALL.into_iter().zip(parts) {
+                usage.add(class, u64::from(units));
+            }
+            let service_tier = [None, Some("default"), Some("batch"), Some("priority")][tier];
+            let service_tier = service_tier.map(str::to_owned);
+            let report = UsageReport { usage, service_tier, ..UsageReport::default() };
+            let Itemised::Priced { input, output, fees, request_fee, total, items, .. } =
                 itemise(&offering, &report, 0) else { panic!("all is priced") };
             prop_assert_eq!(input + output + fees, total);
-            let tokens: u64 = items.iter().map(|item| item.units).sum();
-            let wanted = usage.total_input() + usage.total_output() + usage.web_search;
-            prop_assert_eq!(tokens, wanted);
+            prop_assert!(request_fee <= fees);
+            let units: u64 = items.iter().map(|item| item.units).sum();
+            let pieces = usage.web_search + usage.rerank_search + usage.page;
+            prop_assert_eq!(units, usage.total_input() + usage.total_output() + pieces);
             prop_assert!(!is_free || total == Money::ZERO);
         }
     }

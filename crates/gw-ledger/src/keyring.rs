@@ -6,11 +6,12 @@
 //! once; those that another program makes hold after [`Keyring::reload`].
 
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use gw_core::key::{KeyHash, KeyRecord, KeySecret, ScopeNode};
+use gw_core::key::{KeyHash, KeyRecord, KeySecret, NewKey, ScopeNode};
 use gw_core::principal::Principal;
 use gw_core::seam::{Authenticator, Clock, Entropy, Keys};
 use gw_core::{Error, Kind, Result, Scope, limits};
@@ -22,12 +23,17 @@ use crate::key;
 /// How late the store may know that a key was used, in milliseconds.
 const TOUCH_MS: i64 = 60_000;
 
+/// What is done before a key that another program made is taken for known.
+pub type BeforeNew =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
+
 /// All keys.
 pub struct Keyring {
     store: Arc<dyn Keys>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     known: RwLock<Known>,
+    before_new: Option<BeforeNew>,
     asked: Mutex<Asked>,
 }
 
@@ -52,22 +58,33 @@ struct Entry {
     touched_ms: AtomicI64,
 }
 
-/// A key just made or rotated: the only time its secret is seen.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NewKey {
-    /// What is kept of it.
-    pub record: KeyRecord,
-    /// The secret.
-    pub key: String,
-}
-
-impl std::fmt::Debug for NewKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewKey").field("record", &self.record).finish_non_exhaustive()
-    }
-}
-
 impl Keyring {
+    /// Nothing read yet: every key is asked of the store.
+    pub fn new(store: Arc<dyn Keys>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            store,
+            clock,
+            entropy,
+            known: RwLock::default(),
+            before_new: None,
+            asked: Mutex::default(),
+        }
+    }
+
+    /// Does this before a key that another program made is served for the first time: what binds the
+    /// key was kept before it and must hold. Where it fails, the caller is refused for now.
+    #[must_use]
+    pub fn with_before_new(
+        mut self,
+        before_new: impl Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.before_new = Some(Box::new(before_new));
+        self
+    }
+
     /// Reads everything that the store keeps.
     ///
     /// # Errors
@@ -77,8 +94,7 @@ impl Keyring {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self> {
-        let keyring =
-            Self { store, clock, entropy, known: RwLock::default(), asked: Mutex::default() };
+        let keyring = Self::new(store, clock, entropy);
         keyring.reload().await?;
         Ok(keyring)
     }
@@ -118,6 +134,11 @@ impl Keyring {
         self.known.read().keys.is_empty()
     }
 
+    /// How many keys there are, revoked and expired ones included.
+    pub fn len(&self) -> usize {
+        self.known.read().keys.len()
+    }
+
     /// All keys, oldest first.
     pub fn list(&self) -> Vec<KeyRecord> {
         let known = self.known.read();
@@ -125,6 +146,11 @@ impl Keyring {
             known.keys.values().map(|entry| entry.record.clone()).collect();
         all.sort_by(|a, b| (a.created_at_ms, &a.id).cmp(&(b.created_at_ms, &b.id)));
         all
+    }
+
+    /// One key by its public id, as far as it is known here.
+    pub fn find(&self, id: &str) -> Option<KeyRecord> {
+        self.known.read().keys.get(id).map(|entry| entry.record.clone())
     }
 
     /// The organisations, teams, users and projects as they are known now.
@@ -146,7 +172,8 @@ impl Keyring {
     /// Makes a key. An empty id is made up; accounts above those it names are filled in.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`] where it would have more than what is above it, or the id is taken;
+    /// [`Kind::Conflict`] where it would have more than what is above it; [`Kind::InvalidRequest`] where
+    /// the id is taken;
     /// [`Kind::StoreUnavailable`].
     pub async fn create(&self, mut record: KeyRecord) -> Result<NewKey> {
         let now_ms = self.clock.unix_ms();
@@ -261,6 +288,9 @@ impl Keyring {
         match self.store.find_key(&hash).await? {
             Some((record, secret)) => {
                 verdict(&record, &secret, now_ms)?;
+                if let Some(before_new) = &self.before_new {
+                    before_new().await?;
+                }
                 self.learn(record, secret);
                 self.judge(&hash, now_ms).unwrap_or_else(|| Err(unknown()))
             }

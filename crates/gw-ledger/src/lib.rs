@@ -4,6 +4,8 @@
 
 pub mod cost;
 pub mod itemised;
+pub mod reconcile;
+pub mod savings;
 pub mod unpriced;
 
 pub mod account;
@@ -19,16 +21,19 @@ pub mod window;
 pub mod hierarchy;
 pub mod key;
 pub mod keyring;
+pub mod office;
 
 pub mod display;
 
 pub use account::{Account, Totals};
 pub use book::{Ask, Book, BudgetAlert};
-pub use cost::{cost, price, worst_case};
+pub use cost::{cost, price, worst_case, worst_case_in};
 pub use display::format_cost;
 pub use embedded::{Alert, EmbeddedBudgets};
+pub use gw_core::key::NewKey;
 pub use hierarchy::Tree;
 pub use itemised::{Itemised, price_usage};
-pub use keyring::{Keyring, NewKey};
+pub use keyring::Keyring;
+pub use office::Office;
 pub use refusal::Refusal;
 pub use unpriced::Unpriced;

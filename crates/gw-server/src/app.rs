@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId, Responses};
+use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, Responses, UsageReports};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -26,6 +26,10 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// Finds the caller behind a key that is not among the configured ones.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Sums over calls, for usage reports.
+    pub reports: Arc<dyn UsageReports>,
+    /// Keys, accounts, budgets and limits, for the admin doors.
+    pub governance: Arc<dyn Governance>,
     /// What needs a look about money now, in words.
     pub alerts: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Every wire format that clients may speak.

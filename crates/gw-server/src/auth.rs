@@ -22,6 +22,8 @@ pub(crate) enum Scope {
     Public,
     /// Someone with a key, or anyone where anonymous callers are served.
     Caller,
+    /// Someone with an admin key.
+    Admin,
 }
 
 /// Who called, as the edge found; in the request's extensions for every matched route.
@@ -64,8 +66,13 @@ impl Keys {
     ///
     /// # Errors
     /// [`Kind::Unauthenticated`] for a missing or unknown key where one is needed, and for a key of
-    /// this gateway that is not good any more, wherever it is presented.
+    /// this gateway that is not good any more, wherever it is presented; [`Kind::Forbidden`] for a
+    /// key that is not an admin's where one is needed.
     pub(crate) async fn caller(&self, headers: &HeaderMap, scope: Scope) -> Result<Caller, Error> {
+        if scope == Scope::Admin {
+            let caller = Box::pin(self.caller(headers, Scope::Caller)).await?;
+            return check_admin(&caller.principal).map(|()| caller);
+        }
         if let Some(known) = presented(headers).find_map(|key| self.find(key)) {
             let principal = Principal {
                 key_id: Some(known.id.clone()),
@@ -91,16 +98,15 @@ impl Keys {
         }
         match (scope, refused) {
             (Scope::Public, Some(_)) => Ok(Caller::default()),
-            (Scope::Caller, Some(error)) => Err(error),
+            (_, Some(error)) => Err(error),
             (_, None) if self.allows_anonymous => {
                 Ok(Caller { principal: Principal::default(), is_trusted: true })
             }
             (Scope::Public, None) => Ok(Caller::default()),
-            (Scope::Caller, None) => Err(Error::new(Kind::Unauthenticated, "a key is needed")
-                .with_hint(
-                    "send it as `Authorization: Bearer <key>` or `x-api-key: <key>`; \
+            (_, None) => Err(Error::new(Kind::Unauthenticated, "a key is needed").with_hint(
+                "send it as `Authorization: Bearer <key>` or `x-api-key: <key>`; \
                      `serve --open` serves callers without one",
-                )),
+            )),
         }
     }
 
@@ -114,6 +120,20 @@ impl Keys {
             .iter()
             .fold(None, |found, known| if known.hash == hash { Some(known) } else { found })
     }
+}
+
+fn check_admin(principal: &Principal) -> Result<(), Error> {
+    if principal.is_admin {
+        return Ok(());
+    }
+    if *principal == Principal::default() {
+        return Err(Error::new(Kind::Unauthenticated, "an admin key is needed")
+            .with_hint("send it as `Authorization: Bearer <key>` or `x-api-key: <key>`"));
+    }
+    Err(Error::new(Kind::Forbidden, "this key is not an admin key, which this path needs")
+        .with_hint(
+            "the first start of the gateway prints an admin key; `keys create --admin` makes one",
+        ))
 }
 
 fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {

@@ -85,8 +85,10 @@ async fn matched(
         return Err(Refusal::wrong_method(request.method().as_str(), route.allow));
     }
     let mut caller = server.keys.caller(request.headers(), route.scope).await?;
-    if route.scope == Scope::Caller {
+    if route.scope != Scope::Public {
         admit(options, route, &request, &caller.principal)?;
+    }
+    if route.scope == Scope::Caller {
         accounts::add_named(&mut caller.principal, request.headers())?;
         *known = Some(caller.principal.clone());
     }

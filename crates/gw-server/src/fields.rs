@@ -39,6 +39,11 @@ impl Fields {
         }
     }
 
+    /// The object itself, for a reader of its own.
+    pub(crate) fn into_object(self) -> Map<String, Value> {
+        self.object
+    }
+
     /// Refuses an object that lacks one of these, naming every one it lacks.
     ///
     /// # Errors

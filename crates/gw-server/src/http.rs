@@ -1,5 +1,6 @@
 //! The doors: one file each below, one line each in [`routes`].
 
+mod admin;
 mod chat;
 mod chat_completions;
 mod context;
@@ -21,6 +22,7 @@ mod ollama_show;
 mod ollama_tags;
 mod ollama_version;
 mod openapi_json;
+mod own_key;
 mod readyz;
 mod response;
 mod response_cancel;
@@ -30,6 +32,7 @@ mod responses_socket;
 mod route;
 mod server_stats;
 mod stats;
+mod usage;
 
 mod converse;
 mod listing;
@@ -105,6 +108,20 @@ pub(crate) fn routes() -> Vec<Route> {
         stats::door(),
         conversation_stats::door(),
         server_stats::door(),
+        usage::door(),
+        usage::own_door(),
+        usage::call_door(),
+        own_key::door(),
+        admin::keys::door(),
+        admin::key::door(),
+        admin::key_rotate::door(),
+        admin::key_revoke::door(),
+        admin::accounts::door(),
+        admin::account::door(),
+        admin::budgets::door(),
+        admin::budget::door(),
+        admin::limits::door(),
+        admin::limit::door(),
         health::door(),
         livez::door(),
         readyz::door(),

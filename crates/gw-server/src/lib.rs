@@ -4,6 +4,7 @@
 //! the answer back. Nothing here knows a provider, a price or a database. Every door is one file
 //! in `http/` and one line in [`http::routes`].
 
+pub mod admin;
 pub mod app;
 pub mod serve;
 

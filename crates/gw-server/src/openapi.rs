@@ -110,6 +110,33 @@ impl Operation {
         self.answers_as(200, about, "application/json", reference, example)
     }
 
+    /// A page of a list of one of our own types.
+    pub(crate) fn answers_page<T: ToSchema>(mut self, about: &str, example: Value) -> Self {
+        let entry = self.reference::<T>();
+        let schema = json!({
+            "type": "object",
+            "required": ["data", "has_more"],
+            "properties": {
+                "data": {"type": "array", "items": entry},
+                "has_more": {"type": "boolean", "description": "True where there are more."},
+                "next": {"type": "string", "description": "What to send as `after` for those."},
+            },
+        });
+        self.answers_as(200, about, "application/json", schema, example)
+    }
+
+    /// Says that the body needs one of these fields at least.
+    pub(crate) fn needs_one_of(mut self, fields: &[&str]) -> Self {
+        if let Some(body) = self.object.get_mut("requestBody") {
+            let schema = &mut body["content"]["application/json"]["schema"];
+            let whole = schema.take();
+            let held = |field: &&str| json!({"required": [field], "properties": {*field: {"not": {"type": "null"}}}});
+            let either: Vec<Value> = fields.iter().map(held).collect();
+            *schema = json!({"allOf": [whole, {"anyOf": either}]});
+        }
+        self
+    }
+
     /// A JSON answer of a dialect's type, with the headers of a call.
     pub(crate) fn dialect_answer(self, name: &str, about: &str, example: Value) -> Self {
         self.answers_as(200, about, "application/json", dialect_reference(name), example)
@@ -273,7 +300,7 @@ fn security(app: &App, scope: Scope) -> Value {
     match scope {
         Scope::Public => json!([]),
         Scope::Caller if app.options.allow_anonymous => json!([{}, {"bearer": []}, {"apiKey": []}]),
-        Scope::Caller => json!([{"bearer": []}, {"apiKey": []}]),
+        Scope::Caller | Scope::Admin => json!([{"bearer": []}, {"apiKey": []}]),
     }
 }
 

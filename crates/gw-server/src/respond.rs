@@ -5,7 +5,7 @@ use axum::response::Response;
 use gw_core::Cost;
 use gw_core::chat::{Notice, NoticeAction};
 use gw_engine::{Head, Receipt};
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use crate::surface::Surface;
@@ -35,6 +35,16 @@ pub(crate) fn json_of<T: serde::Serialize>(value: &T) -> Result<Response, gw_cor
         gw_core::Error::internal("an answer could not be written").with_source(error)
     })?;
     Ok(json(body))
+}
+
+/// The same for an answer that shows a secret: nothing on the way may keep it.
+///
+/// # Errors
+/// As [`json_of`].
+pub(crate) fn secret<T: serde::Serialize>(value: &T) -> Result<Response, gw_core::Error> {
+    let mut response = json_of(value)?;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 /// Writes what is known of every answer before its first byte.

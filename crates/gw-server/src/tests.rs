@@ -3,6 +3,7 @@
 pub(crate) mod fixture;
 mod governed;
 
+mod admin;
 mod bodies;
 mod browsers;
 mod calls;
@@ -18,3 +19,4 @@ mod probes;
 mod responses;
 mod socket;
 mod streams;
+mod usage;

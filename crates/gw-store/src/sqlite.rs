@@ -18,6 +18,7 @@ mod reports;
 mod responses;
 mod retention;
 mod rows;
+mod stats;
 mod sums;
 mod writer;
 
@@ -195,7 +196,7 @@ impl CallLog for Store {
     }
 
     async fn stats(&self, filter: StatsFilter) -> Result<Stats> {
-        self.inner.readers.read(move |connection| calls::stats(connection, &filter)).await
+        self.inner.readers.read(move |connection| stats::stats(connection, &filter)).await
     }
 
     async fn conversation_stats(&self, id: &ConversationId) -> Result<Option<ConversationStats>> {

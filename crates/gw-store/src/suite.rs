@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use gw_core::layer::Layer;
 use gw_core::money::CostSource;
-use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
+use gw_core::record::{CallRecord, CallStatus, ConversationRef, Savings, StoredMessage};
 use gw_core::seam::{Budgets, CallLog, Conversations, Keys, Responses, StoreHealth, UsageReports};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
@@ -59,6 +59,8 @@ where
     money::spending_goes_with_the_record(&*store, &*store).await;
     let store = fresh().await;
     money::usage_adds_up_however_it_is_grouped(&*store, &*store).await;
+    let store = fresh().await;
+    money::savings_compare_like_with_like(&*store, &*store).await;
     let store = fresh().await;
     money::sums_hold_at_the_end_of_the_range(&*store, &*store, &*store).await;
 
@@ -113,6 +115,7 @@ pub fn call(number: u64) -> CallRecord {
         first_token_ms: None,
         cached: false,
         demo: false,
+        savings: Savings::default(),
         metadata: Map::new(),
     }
 }

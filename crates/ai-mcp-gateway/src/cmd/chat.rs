@@ -115,7 +115,7 @@ fn ask(args: &ChatArgs, turns: Vec<Message>) -> Ask {
 /// Asks and prints the words as they come.
 async fn answer(ask: Ask, talk: &Talk, output: Output, prints: bool) -> Result<Answered> {
     let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let mut told = uninterrupted(interrupt.as_mut(), talk.ask(ask)).await??;
+    let mut told = uninterrupted(interrupt.as_mut(), Box::pin(talk.ask(ask))).await??;
     let mut answered =
         Answered { text: String::new(), usage: UsageReport::default(), about: told.about };
     while let Some(heard) = uninterrupted(interrupt.as_mut(), told.events.next()).await? {

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::assemble;
 use crate::cli::ModelsCommand;
+use crate::cmd::price;
 use crate::output::Output;
 use crate::real::SystemClock;
 use crate::setup::Setup;
@@ -49,6 +50,7 @@ pub(crate) fn run(command: &ModelsCommand, setup: &Setup, output: Output) -> Res
             let embedded = Catalog::build(&CatalogOptions::default())?;
             print_diff(&diff(&embedded, &catalog), output)
         }
+        ModelsCommand::Price(args) => price::run(args, &catalog, now_ms, output),
     }
 }
 

@@ -55,12 +55,14 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         Arc::clone(&gateway.engine.resources().clock),
     )?);
     tokio::spawn(callers.warm_up());
-    let budgets = Arc::clone(&gateway.governance.budgets);
+    let budgets = gateway.governance.budgets.clone();
     let threshold = money::threshold(&settings);
     let app = App {
         alerts: Arc::new(move || alerts::lines(&budgets, threshold)),
         engine: Arc::clone(&gateway.engine),
         authenticator: callers,
+        reports: Arc::clone(&gateway.store.reports),
+        governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::clone(&gateway.store.responses),
         options: server_options(&settings, address),
@@ -112,6 +114,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
             "{left} call records wait beside the store for the next start: {error}"
         ));
     }
+    gateway.governance.budgets.stop().await;
     gateway.store.health.flush().await?;
     served.context("serving failed")
 }

@@ -65,5 +65,11 @@ fn bad_lines_are_named() {
     assert!(fails("", "p\tn\tm\twhat:ever", "", "").contains("offerings.tsv"));
     assert!(fails("", "", "p\tid\tplain\tin=1", "").contains("rules.tsv"));
     assert!(fails("", "", "p\tid\t=n\tin=x", "").contains("in=x"));
-    assert!(fails("", "", "", "openai = \"cheap\"").contains("cheap"));
+    let fee = |price: &str, source: &str| {
+        let text = format!("[[fee]]\nprovider = \"p\"\nprice = \"{price}\"\nsource = \"{source}\"");
+        fails("", "", "", &text)
+    };
+    assert!(fee("search=cheap", "x").contains("search=cheap"));
+    assert!(fee("search=1; search=2", "x").contains("one price"));
+    assert!(fee("search=1", " ").contains("where it is from"));
 }

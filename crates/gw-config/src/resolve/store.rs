@@ -2,25 +2,22 @@
 
 use std::path::PathBuf;
 
+use gw_core::{Scope, ScopeKind};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::Resolver;
 use crate::secret::Secret;
-use crate::section::store::{MEMORY, Postgres, RawStore, Store};
+use crate::section::store::{MEMORY, Postgres, RawStore, Redis, Store};
+
+const REDIS_EXAMPLE: &str = "write it like redis://:password@host:6379/0, rediss:// for TLS";
 
 const EXAMPLE: &str = "write it like postgres://user:password@host:5432/database";
 
 impl Resolver {
     pub(super) fn store(&mut self, mut raw: RawStore) -> Store {
-        if raw.redis_url.is_some() {
-            self.problem(
-                "store.redis_url",
-                "store.redis_url is set, but the Redis store is not in this version".to_owned(),
-                "remove it",
-            );
-        }
         let postgres = self.postgres(&mut raw);
+        let redis = self.redis(&mut raw, postgres.is_some());
         let path = match postgres {
             // Nothing is kept in a file; one that is named does no harm.
             Some(_) => raw.path.take(),
@@ -29,6 +26,7 @@ impl Resolver {
         Store {
             path,
             postgres,
+            redis,
             durability: raw.durability,
             readers: raw.readers,
             busy_timeout_ms: raw.busy_timeout_ms,
@@ -120,26 +118,10 @@ impl Resolver {
             }
             return None;
         };
-        // The parts may hold any character; the address holds them quoted.
-        let quoted = |text: &str| -> String {
-            let mut quoted = String::with_capacity(text.len());
-            for byte in text.bytes() {
-                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                    quoted.push(char::from(byte));
-                } else {
-                    quoted.push_str(&format!("%{byte:02X}"));
-                }
-            }
-            quoted
-        };
         let password = raw.db_password.as_ref();
         let password = password.map(|password| format!(":{}", quoted(password.expose_secret())));
-        // An IPv6 address stands in brackets; a folder is that of a socket.
-        let host = match host.contains(':') && !host.starts_with('[') {
-            true => format!("[{host}]"),
-            false if host.starts_with('/') => quoted(host),
-            false => host.clone(),
-        };
+        // A folder is that of a socket.
+        let host = if host.starts_with('/') { quoted(host) } else { bracketed(host) };
         let url = format!(
             "postgres://{}{}@{host}:{}/{}",
             quoted(user),
@@ -153,5 +135,98 @@ impl Resolver {
             return None;
         }
         Some(Secret::new(url))
+    }
+
+    /// Counters that gateways share: what dead ones spent is found in the database they share too.
+    fn redis(&mut self, raw: &mut RawStore, has_postgres: bool) -> Option<Redis> {
+        let is_named = raw.redis_url.is_some();
+        let url = match raw.redis_url.take() {
+            Some(url) => {
+                let known = ["redis://", "rediss://", "redis+unix://", "unix://"];
+                let text = url.expose_secret();
+                if !known.iter().any(|scheme| text.starts_with(scheme)) {
+                    let message = "store.redis_url is not the address of a Redis server";
+                    self.problem("store.redis_url", message.to_owned(), REDIS_EXAMPLE);
+                    return None;
+                }
+                url
+            }
+            None => match redis_of_parts(raw) {
+                Some(url) => url,
+                None => {
+                    self.redis_without_host(raw);
+                    return None;
+                }
+            },
+        };
+        if !has_postgres {
+            let message = "budgets and limits are shared through Redis only with a PostgreSQL \
+                           database; this gateway counts for itself";
+            let key = if is_named { "store.redis_url" } else { "store.redis_host" };
+            self.warning(key, message.to_owned());
+            return None;
+        }
+        let (mut except_kinds, mut except_scopes) = (Vec::new(), Vec::new());
+        for text in std::mem::take(&mut raw.redis_loss_except) {
+            if let Ok(kind) = text.parse::<ScopeKind>() {
+                except_kinds.push(kind);
+            } else if let Ok(scope) = text.parse::<Scope>() {
+                except_scopes.push(scope);
+            } else {
+                let message = format!("store.redis_loss_except: `{text}` is no account");
+                let fix = "write a kind like team, or kind:id like team:search";
+                self.problem("store.redis_loss_except", message, fix);
+            }
+        }
+        let prefix = std::mem::take(&mut raw.redis_prefix);
+        if prefix.is_empty() || prefix.contains(['{', '}']) {
+            let message = "store.redis_prefix is empty or holds a brace".to_owned();
+            self.problem("store.redis_prefix", message, "write a word like ai-mcp-gateway");
+        }
+        Some(Redis { url, prefix, loss: raw.redis_loss, except_kinds, except_scopes })
+    }
+
+    fn redis_without_host(&mut self, raw: &RawStore) {
+        let said = [
+            ("store.redis_port", raw.redis_port.is_some()),
+            ("store.redis_db", raw.redis_db.is_some()),
+            ("store.redis_password", raw.redis_password.is_some()),
+        ];
+        if let Some((key, _)) = said.iter().find(|(_, is_said)| *is_said) {
+            let message = "a Redis server takes store.redis_url or store.redis_host; this gateway \
+                           counts for itself";
+            self.warning(key, message.to_owned());
+        }
+    }
+}
+
+/// System A's way.
+fn redis_of_parts(raw: &RawStore) -> Option<Secret> {
+    let host = raw.redis_host.as_ref().filter(|host| !host.is_empty())?;
+    let password = raw.redis_password.as_ref().map(|word| word.expose_secret().to_owned());
+    let password = password.filter(|word| !word.is_empty());
+    let password = password.map(|word| format!(":{}@", quoted(&word))).unwrap_or_default();
+    let (port, database) = (raw.redis_port.unwrap_or(6379), raw.redis_db.unwrap_or(0));
+    Some(Secret::new(format!("redis://{password}{}:{port}/{database}", bracketed(host))))
+}
+
+/// Text of any characters as a part of an address.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            quoted.push(char::from(byte));
+        } else {
+            quoted.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    quoted
+}
+
+/// An IPv6 address stands in brackets.
+fn bracketed(host: &str) -> String {
+    match host.contains(':') && !host.starts_with('[') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
     }
 }

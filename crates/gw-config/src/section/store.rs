@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gw_core::limits;
+use gw_core::{Scope, ScopeKind, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -55,9 +55,27 @@ pub struct RawStore {
     /// Megabytes of that journal; beyond them calls are no longer recorded until PostgreSQL is back.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub journal_megabytes_max: u64,
-    /// Redis address. Not available in this version.
-    #[schemars(extend("x-unavailable" = true))]
+    /// Redis server through which several gateways share budgets and limits; needs PostgreSQL.
+    #[schemars(extend("x-example" = "redis://cache.example:6379/0"))]
     pub redis_url: Option<Secret>,
+    /// Host of the Redis server, where `redis_url` is not set.
+    #[schemars(extend("x-example" = "cache.example"))]
+    pub redis_host: Option<String>,
+    /// Its port; 6379 unless set.
+    #[schemars(range(min = 1, max = 65_535), extend("x-example" = 6379))]
+    pub redis_port: Option<u16>,
+    /// Its password.
+    pub redis_password: Option<Secret>,
+    /// Number of its database; 0 unless set.
+    #[schemars(extend("x-example" = 0))]
+    pub redis_db: Option<u32>,
+    /// The beginning of all keys in Redis; gateways with the same one share budgets and limits.
+    pub redis_prefix: String,
+    /// What happens to calls of accounts with budgets or limits while Redis is away.
+    pub redis_loss: RedisLoss,
+    /// Accounts (`team:search`) or kinds of accounts (`team`) for which it is the other way round.
+    #[schemars(extend("x-example" = ["team:search", "tag"]))]
+    pub redis_loss_except: Vec<String>,
     /// What a finished write survives.
     pub durability: Durability,
     /// Reads that run at one time.
@@ -92,6 +110,13 @@ impl Default for RawStore {
             journal_path: None,
             journal_megabytes_max: 1_024,
             redis_url: None,
+            redis_host: None,
+            redis_port: None,
+            redis_password: None,
+            redis_db: None,
+            redis_prefix: "ai-mcp-gateway".to_owned(),
+            redis_loss: RedisLoss::Closed,
+            redis_loss_except: Vec::new(),
             durability: Durability::Os,
             readers: limits::STORE_READERS_MAX,
             busy_timeout_ms: 5_000,
@@ -126,6 +151,31 @@ pub enum Tls {
     Verify,
 }
 
+/// What happens while the counters that gateways share are away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RedisLoss {
+    /// Calls beyond what this gateway has leased are refused.
+    Closed,
+    /// Calls go on, out of an equal part of what was left when Redis was last heard.
+    Open,
+}
+
+/// The counters that gateways share, checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Redis {
+    /// Address of the server, with its password.
+    pub url: Secret,
+    /// The beginning of all keys.
+    pub prefix: String,
+    /// What happens while it is away.
+    pub loss: RedisLoss,
+    /// Kinds of accounts for which it is the other way round.
+    pub except_kinds: Vec<ScopeKind>,
+    /// Accounts for which it is the other way round.
+    pub except_scopes: Vec<Scope>,
+}
+
 /// The PostgreSQL database, checked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Postgres {
@@ -154,6 +204,9 @@ pub struct Store {
     /// The database that takes the file's place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<Postgres>,
+    /// The counters that gateways share; `None`: each counts for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
     /// What a finished write survives.
     pub durability: Durability,
     /// Reads that run at one time.

@@ -49,6 +49,20 @@ fn a_child_may_not_have_more() {
     assert_eq!(Policy::default().exceeds(&tools), Some("tools"));
 }
 
+#[test]
+fn what_is_left_open_is_taken_over() {
+    let parent = Policy {
+        endpoints: vec!["/v1/*".into()],
+        tools: vec!["git::*".into()],
+        ..policy(&["gpt-*"], Some(Layer::L1))
+    };
+    assert_eq!(Policy::default().under(&parent), parent);
+    let own = Policy { layers: vec![Layer::L3], ..policy(&["gpt-5"], None) };
+    let under = own.under(&parent);
+    assert_eq!((&under.models, &under.layers, under.max_layer), (&own.models, &own.layers, None));
+    assert_eq!(under.exceeds(&parent), Some("layers"), "what it names is its own");
+}
+
 proptest! {
     /// What a child within its parent allows, the parent allows.
     #[test]
@@ -59,6 +73,9 @@ proptest! {
     ) {
         let child = Policy { models: child, ..Policy::default() };
         let parent = Policy { models: parent, ..Policy::default() };
+        if child.models.is_empty() {
+            prop_assert!(child.under(&parent).exceeds(&parent).is_none());
+        }
         if child.exceeds(&parent).is_none() && child.allows_model("p", &name) {
             prop_assert!(parent.allows_model("p", &name));
         }

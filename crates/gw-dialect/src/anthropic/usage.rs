@@ -15,7 +15,7 @@ pub(super) fn merge(sum: &mut Map<String, Value>, more: &Value) {
 }
 
 /// Reads usage. `input_tokens` leaves cached tokens out and `output_tokens` has thinking in it.
-pub(super) fn read(usage: &Map<String, Value>) -> UsageReport {
+pub(crate) fn read(usage: &Map<String, Value>) -> UsageReport {
     let count = |key: &str| usage.get(key).and_then(natural);
     let nested = |key: &str, inner: &str| usage.get(key)?.get(inner).and_then(natural);
     let short = nested("cache_creation", "ephemeral_5m_input_tokens").unwrap_or(0);
@@ -46,15 +46,16 @@ pub(super) fn read(usage: &Map<String, Value>) -> UsageReport {
     }
 }
 
-/// Writes usage. The format has no class for sound: it counts as plain input and output.
+/// Writes usage. The format has no class for sound and pictures: they count as plain input and output.
 pub(super) fn write(report: &UsageReport) -> Map<String, Value> {
     let usage = &report.usage;
     let written = usage.cache_write.saturating_add(usage.cache_write_long);
     let mut out = Map::new();
     let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
-    put("input_tokens", json!(usage.input.saturating_add(usage.input_audio)));
+    let plain = usage.input.saturating_add(usage.input_audio).saturating_add(usage.input_image);
+    put("input_tokens", json!(plain));
     put("cache_creation_input_tokens", json!(written));
-    put("cache_read_input_tokens", json!(usage.cache_read.saturating_add(usage.cache_read_audio)));
+    put("cache_read_input_tokens", json!(usage.total_cache_read()));
     if written > 0 {
         let split = json!({
             "ephemeral_5m_input_tokens": usage.cache_write,

@@ -24,7 +24,7 @@ fn of_modality(usage: &Map<String, Value>, key: &str, modality: &str) -> u64 {
 }
 
 /// Reads usage. `searches` were counted from the grounding of the answer.
-pub(super) fn read(usage: &Map<String, Value>, searches: u64) -> UsageReport {
+pub(crate) fn read(usage: &Map<String, Value>, searches: u64) -> UsageReport {
     let prompt = count(usage, "promptTokenCount");
     let candidates = match count(usage, "candidatesTokenCount") {
         // The name in answers of the live API and of some servers.
@@ -51,6 +51,7 @@ pub(super) fn read(usage: &Map<String, Value>, searches: u64) -> UsageReport {
         .min(read - cached);
     let written = if thoughts_are_inside { candidates - thoughts } else { candidates };
     let spoken = of_modality(usage, "candidatesTokensDetails", "AUDIO").min(written);
+    let drawn = of_modality(usage, "candidatesTokensDetails", "IMAGE").min(written - spoken);
     let tier = usage.get("serviceTier").and_then(Value::as_str);
     UsageReport {
         usage: Usage {
@@ -58,9 +59,10 @@ pub(super) fn read(usage: &Map<String, Value>, searches: u64) -> UsageReport {
             cache_read: cached - cached_audio,
             cache_read_audio: cached_audio,
             input_audio: heard,
-            output: written - spoken,
+            output: written - spoken - drawn,
             reasoning: thoughts,
             output_audio: spoken,
+            output_image: drawn,
             web_search: searches,
             ..Usage::default()
         },
@@ -73,13 +75,14 @@ pub(super) fn read(usage: &Map<String, Value>, searches: u64) -> UsageReport {
 /// Writes usage. The format counts no writes to a cache: they are plain input.
 pub(super) fn write(report: &UsageReport) -> Value {
     let usage = &report.usage;
-    let (read, written) = (usage.total_input(), usage.output.saturating_add(usage.output_audio));
+    let (read, written) =
+        (usage.total_input(), usage.total_output().saturating_sub(usage.reasoning));
     let mut out = Map::new();
     let mut put = |key: &str, value: Value| out.insert(key.to_owned(), value);
     put("promptTokenCount", json!(read));
     put("candidatesTokenCount", json!(written));
     put("totalTokenCount", json!(read.saturating_add(usage.total_output())));
-    let cached = usage.cache_read.saturating_add(usage.cache_read_audio);
+    let cached = usage.total_cache_read();
     if cached > 0 {
         put("cachedContentTokenCount", json!(cached));
     }
@@ -87,12 +90,13 @@ pub(super) fn write(report: &UsageReport) -> Value {
         put("thoughtsTokenCount", json!(usage.reasoning));
     }
     let heard = usage.input_audio.saturating_add(usage.cache_read_audio);
-    put("promptTokensDetails", details(read, heard));
+    put("promptTokensDetails", details(read, heard, 0));
     if usage.cache_read_audio > 0 {
-        put("cacheTokensDetails", details(cached, usage.cache_read_audio));
+        put("cacheTokensDetails", details(cached, usage.cache_read_audio, 0));
     }
-    if usage.output_audio > 0 {
-        put("candidatesTokensDetails", details(written, usage.output_audio));
+    if usage.output_audio > 0 || usage.output_image > 0 {
+        let details = details(written, usage.output_audio, usage.output_image);
+        put("candidatesTokensDetails", details);
     }
     if let Some(tier) = report.service_tier.as_deref().filter(|tier| TIERS.contains(tier)) {
         put("serviceTier", Value::from(tier));
@@ -100,15 +104,12 @@ pub(super) fn write(report: &UsageReport) -> Value {
     Value::Object(out)
 }
 
-fn details(all: u64, audio: u64) -> Value {
-    let mut details = Vec::new();
-    if all > audio || audio == 0 {
-        details.push(json!({"modality": "TEXT", "tokenCount": all.saturating_sub(audio)}));
-    }
-    if audio > 0 {
-        details.push(json!({"modality": "AUDIO", "tokenCount": audio}));
-    }
-    Value::Array(details)
+fn details(all: u64, audio: u64, images: u64) -> Value {
+    let text = all.saturating_sub(audio).saturating_sub(images);
+    let kinds = [("TEXT", text), ("AUDIO", audio), ("IMAGE", images)];
+    let said = kinds.into_iter().filter(|(_, tokens)| *tokens > 0 || all == 0);
+    let details = said.map(|(kind, tokens)| json!({"modality": kind, "tokenCount": tokens}));
+    Value::Array(details.take(if all == 0 { 1 } else { 3 }).collect())
 }
 
 #[cfg(test)]

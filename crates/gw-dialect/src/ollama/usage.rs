@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::json::natural;
 
 /// Reads the counts that stand in the last message.
-pub(super) fn read(message: &Map<String, Value>) -> UsageReport {
+pub(crate) fn read(message: &Map<String, Value>) -> UsageReport {
     let count = |key: &str| message.get(key).and_then(natural).unwrap_or(0);
     let (input, output) = (count("prompt_eval_count"), count("eval_count"));
     UsageReport { usage: Usage { input, output, ..Usage::default() }, ..UsageReport::default() }

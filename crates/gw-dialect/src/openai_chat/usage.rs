@@ -30,6 +30,8 @@ struct Counts {
     total: Option<u64>,
     audio_in: u64,
     audio_out: u64,
+    image_in: u64,
+    image_out: u64,
     reasoning: u64,
 }
 
@@ -43,6 +45,8 @@ impl Counts {
             total: usage.get("total_tokens").map(|_| count(Some(usage), "total_tokens")),
             audio_in: count(input, "audio_tokens"),
             audio_out: count(output, "audio_tokens"),
+            image_in: count(input, "image_tokens"),
+            image_out: count(output, "image_tokens"),
             reasoning: first_of(output, usage, "reasoning_tokens"),
         }
     }
@@ -81,13 +85,17 @@ fn decode_units(usage: &Map<String, Value>) -> Usage {
     // prefix) charges for the prompt it states.
     let cached = take(&mut rest, cached_tokens(usage, input));
     let cached_details = input.and_then(|input| object(input, "cached_tokens_details"));
-    units.cache_read_audio = count(cached_details, "audio_tokens").min(cached);
-    units.cache_read = cached - units.cache_read_audio;
+    let mut plain = cached;
+    units.cache_read_audio = take(&mut plain, count(cached_details, "audio_tokens"));
+    units.cache_read_image = take(&mut plain, count(cached_details, "image_tokens"));
+    units.cache_read = plain;
     let written = take(&mut rest, written_tokens(input));
     units.cache_write_long = count(input, "cache_write_long_tokens").min(written);
     units.cache_write = written - units.cache_write_long;
     let heard = counts.audio_in.saturating_sub(units.cache_read_audio);
     units.input_audio = take(&mut rest, heard);
+    let seen = counts.image_in.saturating_sub(units.cache_read_image);
+    units.input_image = take(&mut rest, seen);
     units.input = rest;
 
     let mut rest = counts.completion;
@@ -97,6 +105,7 @@ fn decode_units(usage: &Map<String, Value>) -> Usage {
         units.reasoning = take(&mut rest, counts.reasoning);
     }
     units.output_audio = take(&mut rest, counts.audio_out);
+    units.output_image = take(&mut rest, counts.image_out);
     units.output = rest;
 
     units.web_search = web_searches(usage);
@@ -177,7 +186,7 @@ fn money(amount: &Value) -> Option<Money> {
 /// Writes a `usage` object that [`decode`] reads back without loss.
 pub(crate) fn encode(report: &UsageReport) -> Value {
     let usage = &report.usage;
-    let cached = usage.cache_read.saturating_add(usage.cache_read_audio);
+    let cached = usage.total_cache_read();
     let heard = usage.input_audio.saturating_add(usage.cache_read_audio);
     let written = usage.cache_write.saturating_add(usage.cache_write_long);
     let mut input = json!({ "cached_tokens": cached, "audio_tokens": heard });
@@ -187,8 +196,15 @@ pub(crate) fn encode(report: &UsageReport) -> Value {
     if usage.cache_write_long > 0 {
         input["cache_write_long_tokens"] = json!(usage.cache_write_long);
     }
-    if usage.cache_read_audio > 0 {
-        input["cached_tokens_details"] = json!({ "audio_tokens": usage.cache_read_audio });
+    let seen = usage.input_image.saturating_add(usage.cache_read_image);
+    if seen > 0 {
+        input["image_tokens"] = json!(seen);
+    }
+    if usage.cache_read_audio > 0 || usage.cache_read_image > 0 {
+        input["cached_tokens_details"] = json!({
+            "audio_tokens": usage.cache_read_audio,
+            "image_tokens": usage.cache_read_image,
+        });
     }
     let (read, wrote) = (usage.total_input(), usage.total_output());
     let mut body = json!({
@@ -201,6 +217,9 @@ pub(crate) fn encode(report: &UsageReport) -> Value {
             "audio_tokens": usage.output_audio,
         },
     });
+    if usage.output_image > 0 {
+        body["completion_tokens_details"]["image_tokens"] = json!(usage.output_image);
+    }
     if usage.web_search > 0 {
         body["server_tool_use"] = json!({ "web_search_requests": usage.web_search });
     }

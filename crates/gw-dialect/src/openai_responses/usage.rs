@@ -17,7 +17,7 @@ const NAMES: [(&str, &str); 4] = [
 ];
 
 /// Reads the usage of a response object; `None` where it states none.
-pub(super) fn decode(response: &Map<String, Value>) -> Option<UsageReport> {
+pub(crate) fn decode(response: &Map<String, Value>) -> Option<UsageReport> {
     let usage = object(response, "usage")?;
     let mut renamed = usage.clone();
     for (own, other) in NAMES {

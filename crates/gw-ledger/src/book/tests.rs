@@ -45,7 +45,7 @@ fn ask(scopes: &[Scope], pico: i64) -> Ask<'_> {
 }
 
 fn stands(book: &mut Book, id: &str) -> (i128, i128) {
-    let all = book.budgets(0);
+    let all = book.budgets(None, 0);
     let found = all.iter().find(|status| status.budget.id == id).expect("defined");
     (found.spent.number(), found.reserved.number())
 }

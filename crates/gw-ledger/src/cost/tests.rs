@@ -5,7 +5,7 @@ use gw_core::money::CostSource;
 use gw_core::{Cost, Money, Usage, UsageReport};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-use super::{cost, price, worst_case};
+use super::{cost, price, worst_case, worst_case_in};
 
 fn offering(prices: &str) -> Offering {
     let mut offering = Data::embedded().unlisted(&"p".into(), "p", "m");
@@ -21,8 +21,8 @@ fn usd(text: &str) -> Option<Money> {
     Money::from_usd_decimal(text)
 }
 
-const ALL: &str =
-    "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 out=15 think=20 aout=30 search=0.01 req=0.005";
+const ALL: &str = "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 iin=8 icr=2 out=15 think=20 aout=30 iout=32 \
+     search=0.01 rerank=0.002 page=0.001 req=0.005";
 
 #[test]
 fn each_class_is_charged_once_at_its_rate() {
@@ -36,7 +36,12 @@ fn each_class_is_charged_once_at_its_rate() {
         output: 7,
         reasoning: 70,
         output_audio: 700,
+        input_image: 11,
+        cache_read_image: 13,
+        output_image: 17,
         web_search: 2,
+        rerank_search: 3,
+        page: 5,
     };
     let micro = 3_000_000
         + 10 * 300_000
@@ -47,7 +52,12 @@ fn each_class_is_charged_once_at_its_rate() {
         + 7 * 15_000_000
         + 70 * 20_000_000
         + 700 * 30_000_000
+        + 11 * 8_000_000
+        + 13 * 2_000_000
+        + 17 * 32_000_000
         + 2 * 10_000_000_000
+        + 3 * 2_000_000_000
+        + 5 * 1_000_000_000
         + 5_000_000_000_i64;
     assert_eq!(cost(&offering(ALL), &report(usage), 0).amount(), Some(Money::from_pico(micro)));
 }
@@ -198,4 +208,31 @@ proptest! {
             prop_assert!(cost(&offering, &report(usage), at_ms).amount().unwrap() <= worst, "{}", prices);
         }
     }
+}
+
+#[test]
+fn a_service_tier_costs_its_share_of_tokens_and_not_of_pieces() {
+    let usage = Usage { input: 1_000_000, output: 100, web_search: 1, ..Usage::default() };
+    let offering = offering("in=3 out=15 search=0.01 req=0.005 @flex=1/2 @priority=5/3");
+    let in_tier = |tier: Option<&str>| {
+        let service_tier = tier.map(str::to_owned);
+        cost(&offering, &UsageReport { service_tier, ..report(usage) }, 0)
+    };
+    for standard in [None, Some("default"), Some("auto"), Some("STANDARD"), Some("ON_DEMAND")] {
+        assert_eq!(in_tier(standard).amount(), usd("3.0165"), "{standard:?}");
+    }
+    assert_eq!(in_tier(Some("flex")).amount(), usd("1.51575"));
+    assert_eq!(in_tier(Some("priority")).amount(), usd("5.0175"));
+    let Cost::Unpriced { reason } = in_tier(Some("scale")) else { panic!("nobody knows") };
+    assert_eq!(reason, "no price is known for p/m in service tier `scale`");
+}
+
+#[test]
+fn a_dearer_tier_is_held_at_its_price_and_a_cheaper_one_at_the_standard_price() {
+    let offering = offering("in=3 out=15 req=0.005 @flex=1/2 @priority=2");
+    let worst = |tier| worst_case_in(tier, &offering, 1_000_000, 1_000_000, 0);
+    assert_eq!(worst(None), usd("18.005"));
+    assert_eq!((worst(Some("auto")), worst(Some("flex"))), (usd("18.005"), usd("18.005")));
+    assert_eq!(worst(Some("priority")), usd("36.005"));
+    assert_eq!(worst(Some("scale")), None);
 }

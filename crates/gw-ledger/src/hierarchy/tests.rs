@@ -33,9 +33,9 @@ fn a_node_stays_within_what_is_above_and_above_what_is_below() {
         |node: &ScopeNode| tree.check_node(node).map_err(|error| error.message().to_owned());
     let l = |layer| Some(layer);
     assert_eq!(check(&node("user:bob", Some("team:search"), l(Layer::L0))), Ok(()));
+    assert_eq!(check(&node("user:bob", Some("team:search"), None)), Ok(()), "it takes over");
     for bad in [
         node("user:bob", Some("team:search"), l(Layer::L2)),
-        node("user:bob", Some("team:search"), None),
         node("user:bob", Some("team:nobody"), l(Layer::L0)),
         node("user:bob", Some("project:x"), l(Layer::L0)),
         node("team:t", Some("user:ada"), l(Layer::L0)),

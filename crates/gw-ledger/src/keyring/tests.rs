@@ -219,7 +219,7 @@ async fn a_narrowed_team_narrows_its_keys_at_once() {
         policy: Policy { max_layer, ..Policy::default() },
         ..named("ci")
     };
-    assert!(ring.create(key(None)).await.is_err(), "more than its team");
+    assert!(ring.create(key(Some(Layer::L3))).await.is_err(), "more than its team");
     let made = ring.create(key(Some(Layer::L2))).await.expect("made");
     ring.put_scope(team(Some(Layer::L0))).await.expect("put");
     let caller = ring.authenticate(&made.key).await.expect("known");

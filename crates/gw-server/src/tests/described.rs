@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::fixture::gateway;
+use super::fixture::{ADMIN, admin_key, gateway, gateway_with, request};
 use crate::http::routes;
 
 #[tokio::test]
@@ -75,20 +75,33 @@ fn collect(value: &Value, references: &mut BTreeSet<String>) {
 /// The examples are what a reader pastes first, so they must work.
 #[tokio::test]
 async fn every_example_of_a_body_is_accepted() {
-    let gateway = gateway();
+    let gateway = gateway_with(admin_key);
     let document = gateway.get("/openapi.json").await.json();
+    let made = gateway
+        .ask(request("POST", "/admin/v1/keys", &[("x-api-key", ADMIN)], r#"{"name": "first"}"#))
+        .await
+        .json();
+    let key_id = made["id"].as_str().expect("an id");
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().expect("paths") {
-        let example = &item["post"]["requestBody"]["content"]["application/json"]["example"];
-        if example.is_null() {
-            continue;
+        for method in ["post", "put"] {
+            let example = &item[method]["requestBody"]["content"]["application/json"]["example"];
+            if example.is_null() {
+                continue;
+            }
+            tried += 1;
+            let example_id =
+                if path.starts_with("/admin") { key_id } else { "auto:generateContent" };
+            let path = path
+                .replace("{conversationId}", "demo-1")
+                .replace("{call}", "auto:generateContent")
+                .replace("{id}", example_id);
+            let key: &[(&str, &str)] =
+                if path.starts_with("/admin") { &[("x-api-key", ADMIN)] } else { &[] };
+            let method = method.to_ascii_uppercase();
+            let seen = gateway.ask(request(&method, &path, key, &example.to_string())).await;
+            assert_eq!(seen.status, 200, "{method} {path}: {}", seen.text());
         }
-        tried += 1;
-        let path = path.replace("{conversationId}", "demo-1");
-        let path =
-            path.replace("{call}", "auto:generateContent").replace("{id}", "auto:generateContent");
-        let seen = gateway.post(&path, example).await;
-        assert_eq!(seen.status, 200, "{path}: {}", seen.text());
     }
-    assert_eq!(tried, 12);
+    assert_eq!(tried, 15);
 }

@@ -13,15 +13,18 @@ use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTab
 use gw_core::principal::Principal;
 use gw_core::record::{
     CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StatsRow, StoredMessage,
-    StoredResponse, StoredSummary, TodoItem,
+    StoredResponse, StoredSummary, TodoItem, UsageGroup, UsageQuery,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts, Upstream,
+    IncomingResponse, Keys, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts, Upstream,
+    UsageReports,
 };
-use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
+use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
+use gw_ledger::{EmbeddedBudgets, Keyring, Office};
+use gw_store::{Store, StoreOptions};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -30,7 +33,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::app::{App, HealthView, Lifecycle, ServerOptions};
+use crate::app::{App, CallerKey, HealthView, Lifecycle, ServerOptions};
 
 /// What the provider does with the next call.
 pub(super) enum Script {
@@ -330,6 +333,33 @@ impl Conversations for Memory {
     }
 }
 
+/// Sums of one key's calls or of all, in groups by model.
+#[async_trait]
+impl UsageReports for Memory {
+    async fn usage(&self, query: UsageQuery) -> gw_core::Result<Vec<UsageGroup>> {
+        self.up()?;
+        let mut groups: Vec<UsageGroup> = Vec::new();
+        for call in self.calls.lock().iter() {
+            let key_id = call.key_id.as_deref().unwrap_or_default();
+            if query.key_id.as_deref().is_some_and(|wanted| wanted != key_id) {
+                continue;
+            }
+            let key: Vec<String> = query.by.iter().map(|_| call.model_id.clone()).collect();
+            let at = groups.iter().position(|group| group.key == key).unwrap_or_else(|| {
+                groups.push(UsageGroup { key, ..UsageGroup::default() });
+                groups.len() - 1
+            });
+            groups[at].calls += 1;
+            groups[at].cost += call.cost.amount_or_zero();
+        }
+        Ok(groups)
+    }
+
+    async fn call(&self, id: CallId) -> gw_core::Result<Option<CallRecord>> {
+        Ok(self.calls.lock().iter().find(|call| call.id == id).cloned())
+    }
+}
+
 #[async_trait]
 impl Responses for Memory {
     async fn keep_response(&self, response: StoredResponse) -> gw_core::Result<()> {
@@ -402,6 +432,20 @@ pub(super) struct Gateway {
     pub(super) engine: Arc<Engine>,
 }
 
+/// The text of the key that [`admin_key`] configures.
+pub(super) const ADMIN: &str = "the-admin-key";
+
+/// Configures an admin key and one that is none (`plain-key`).
+pub(super) fn admin_key(options: &mut ServerOptions) {
+    let key = |id: &str, secret: &str, is_admin| CallerKey {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        secret: secret.to_owned().into(),
+        is_admin,
+    };
+    options.keys = vec![key("boss", ADMIN, true), key("plain", "plain-key", false)];
+}
+
 /// A gateway with default options.
 pub(super) fn gateway() -> Gateway {
     gateway_with(|_| {})
@@ -442,6 +486,8 @@ pub(super) fn governed(
     let app = App {
         engine: Arc::clone(&engine),
         authenticator,
+        reports: Arc::<Memory>::clone(&store),
+        governance: Arc::new(office(&clock)),
         alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::<Memory>::clone(&store),
@@ -454,6 +500,23 @@ pub(super) fn governed(
         lifecycle: lifecycle.clone(),
     };
     Gateway { router: crate::router(app), upstream, store, clock, lifecycle, engine }
+}
+
+/// The real office over a store in memory.
+fn office(clock: &Arc<Hands>) -> Office {
+    let store = Store::open(StoreOptions::memory(), Arc::<Hands>::clone(clock)).expect("a store");
+    let entropy = Arc::new(Counting(AtomicU64::new(1_000)));
+    let keys: Arc<dyn Keys> = Arc::new(store.clone());
+    let clock: Arc<dyn Clock> = Arc::<Hands>::clone(clock);
+    let ring = Keyring::new(Arc::clone(&keys), Arc::clone(&clock), entropy.clone());
+    Office {
+        keyring: Arc::new(ring),
+        keys,
+        counters: Arc::new(EmbeddedBudgets::new(Arc::clone(&clock))),
+        definitions: Arc::new(store),
+        clock,
+        entropy,
+    }
 }
 
 fn snapshot(upstream: &Arc<Scripted>) -> Snapshot {

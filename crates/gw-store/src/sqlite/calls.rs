@@ -1,17 +1,14 @@
-//! Calls as rows of `llm_calls`: writing one, reading it back whole, and sums over them.
-//!
-//! Sums read `llm_calls` alone. Joining it to messages would count every call once for each turn.
-
-use std::collections::BTreeMap;
+//! Calls as rows of `llm_calls`: writing one, reading it back whole.
 
 use gw_core::money::CostSource;
-use gw_core::record::{CallRecord, CallStatus, ConversationStats, Stats, StatsFilter, StatsRow};
+use gw_core::record::{CallRecord, CallStatus, ConversationStats, Savings};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Layer, Money, Result};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::conversations::Conversation;
 use super::rows;
+use super::stats::{self, Sum};
 
 const INSERT: &str = "
     INSERT INTO llm_calls (
@@ -19,24 +16,16 @@ const INSERT: &str = "
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata, scopes, row_bytes
+        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico
     ) VALUES (
         :id, :conversation_id, :model_id, :layer, :input_tokens, :output_tokens, :estimated_cost,
         :duration_ms, :success, :created_at, :cost_pico, :cost_state, :unpriced_reason, :cached,
         :demo, :stream, :first_token_ms, :user_id, :project_id, :key_id, :door, :provider, :model,
         :requested_model, :task, :complexity, :status, :error_message, :route_reason, :usage,
-        :attempts, :metadata, :scopes, :row_bytes
+        :attempts, :metadata, :scopes, :row_bytes, :baseline_pico, :prompt_cache_saved_pico
     ) ON CONFLICT (id) DO NOTHING";
 
 const RECENT: &str = "SELECT * FROM llm_calls ORDER BY created_at DESC, id DESC LIMIT ?1";
-
-/// SQLite refuses to sum integers beyond 64 bits, and one absurd row would then hide all others:
-/// the halves are summed apart and joined in [`Sum`].
-const SUMS: &str = "count(*), sum(cached), sum(cost_pico IS NULL),
-    sum(input_tokens >> 32), sum(input_tokens & 4294967295),
-    sum(output_tokens >> 32), sum(output_tokens & 4294967295),
-    sum(cost_pico >> 32), sum(cost_pico & 4294967295),
-    sum(duration_ms >> 32), sum(duration_ms & 4294967295)";
 
 /// A call made ready for its row; the JSON is made by the caller's task, not by the writer.
 #[derive(Debug)]
@@ -125,6 +114,8 @@ impl CallRow {
             ":metadata": self.metadata,
             ":scopes": self.scopes,
             ":row_bytes": i64::try_from(self.weight()).unwrap_or(i64::MAX),
+            ":baseline_pico": call.savings.baseline.map(Money::pico),
+            ":prompt_cache_saved_pico": call.savings.prompt_cache.map(Money::pico),
         })?;
         if let Some(conversation) = &self.conversation
             && inserted > 0
@@ -201,6 +192,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         },
         cached: row.get("cached")?,
         demo: row.get("demo")?,
+        savings: Savings {
+            baseline: row.get::<_, Option<i64>>("baseline_pico")?.map(Money::from_pico),
+            prompt_cache: row
+                .get::<_, Option<i64>>("prompt_cache_saved_pico")?
+                .map(Money::from_pico),
+        },
         metadata: rows::json_or_default(row, "metadata")?,
     })
 }
@@ -230,54 +227,6 @@ fn cost(row: &Row<'_>) -> rusqlite::Result<Cost> {
     Ok(Cost::Priced { amount: Money::from_pico(pico), source })
 }
 
-pub(super) fn stats(connection: &Connection, filter: &StatsFilter) -> rusqlite::Result<Stats> {
-    let mut conditions: Vec<&str> = Vec::new();
-    let mut values: Vec<(&str, &dyn ToSql)> = Vec::new();
-    if let Some(user_id) = &filter.user_id {
-        conditions.push("user_id = :user_id");
-        values.push((":user_id", user_id));
-    }
-    if let Some(from_ms) = &filter.from_ms {
-        conditions.push("created_at >= :from_ms");
-        values.push((":from_ms", from_ms));
-    }
-    if let Some(until_ms) = &filter.until_ms {
-        conditions.push("created_at < :until_ms");
-        values.push((":until_ms", until_ms));
-    }
-    let filtered = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!("WHERE {}", conditions.join(" AND "))
-    };
-    let sql = format!(
-        "SELECT {SUMS}, model_id, layer FROM llm_calls {filtered} GROUP BY model_id, layer"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut groups = statement.query(values.as_slice())?;
-
-    let mut total = Sum::default();
-    let mut by_model: BTreeMap<String, Sum> = BTreeMap::new();
-    let mut by_layer: BTreeMap<Layer, Sum> = BTreeMap::new();
-    while let Some(group) = groups.next()? {
-        let sum = Sum::read(group)?;
-        total.add(&sum);
-        let model_id: String = group.get("model_id")?;
-        if !model_id.is_empty() {
-            by_model.entry(model_id).or_default().add(&sum);
-        }
-        if group.get_ref("layer")?.as_str_or_null()?.is_some() {
-            let layer = rows::word(group, "layer", |text| text.parse().ok())?;
-            by_layer.entry(layer).or_default().add(&sum);
-        }
-    }
-    Ok(Stats {
-        total: total.into_row(),
-        by_model: by_model.into_iter().map(|(id, sum)| (id, sum.into_row())).collect(),
-        by_layer: by_layer.into_iter().map(|(layer, sum)| (layer, sum.into_row())).collect(),
-    })
-}
-
 pub(super) fn conversation_stats(
     connection: &Connection,
     id: &ConversationId,
@@ -293,69 +242,11 @@ pub(super) fn conversation_stats(
         .prepare_cached("SELECT count(*) FROM messages WHERE conversation_id = ?1")?
         .query_row([id.as_str()], |row| rows::unsigned(row, 0))?;
     let calls = connection
-        .prepare_cached(&format!("SELECT {SUMS} FROM llm_calls WHERE conversation_id = ?1"))?
+        .prepare_cached(&format!(
+            "SELECT {} FROM llm_calls WHERE conversation_id = ?1",
+            stats::SUMS
+        ))?
         .query_row([id.as_str()], Sum::read)?
         .into_row();
     Ok(Some(ConversationStats { messages, calls, created_at_ms, updated_at_ms }))
-}
-
-/// A sum that cannot overflow; it is brought into the range of [`StatsRow`] at the very end, so
-/// that the order of adding makes no difference.
-#[derive(Default)]
-struct Sum {
-    calls: u64,
-    cached_calls: u64,
-    unpriced_calls: u64,
-    input_tokens: i128,
-    output_tokens: i128,
-    cost_pico: i128,
-    duration_ms: i128,
-}
-
-impl Sum {
-    /// Reads the columns of [`SUMS`], which stand first.
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let count = |column: usize| -> rusqlite::Result<u64> {
-            let number: Option<i64> = row.get(column)?;
-            Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0))
-        };
-        let wide = |column: usize| -> rusqlite::Result<i128> {
-            let high: Option<i64> = row.get(column)?;
-            let low: Option<i64> = row.get(column + 1)?;
-            Ok((i128::from(high.unwrap_or(0)) << 32) + i128::from(low.unwrap_or(0)))
-        };
-        Ok(Self {
-            calls: count(0)?,
-            cached_calls: count(1)?,
-            unpriced_calls: count(2)?,
-            input_tokens: wide(3)?,
-            output_tokens: wide(5)?,
-            cost_pico: wide(7)?,
-            duration_ms: wide(9)?,
-        })
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.calls = self.calls.saturating_add(other.calls);
-        self.cached_calls = self.cached_calls.saturating_add(other.cached_calls);
-        self.unpriced_calls = self.unpriced_calls.saturating_add(other.unpriced_calls);
-        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
-        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
-        self.cost_pico = self.cost_pico.saturating_add(other.cost_pico);
-        self.duration_ms = self.duration_ms.saturating_add(other.duration_ms);
-    }
-
-    fn into_row(self) -> StatsRow {
-        let unsigned = |sum: i128| u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
-        let end = if self.cost_pico < 0 { i64::MIN } else { i64::MAX };
-        StatsRow {
-            calls: self.calls,
-            cached_calls: self.cached_calls,
-            unpriced_calls: self.unpriced_calls,
-            input_tokens: unsigned(self.input_tokens),
-            output_tokens: unsigned(self.output_tokens),
-            cost: Money::from_pico(i64::try_from(self.cost_pico).unwrap_or(end)),
-            duration_ms: unsigned(self.duration_ms),
-        }
-    }
 }

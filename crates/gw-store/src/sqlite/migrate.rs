@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0002_money.sql"),
     },
     Migration {
+        version: 3,
+        name: "savings",
+        sql: include_str!("../../migrations/sqlite/0003_savings.sql"),
+    },
+    Migration {
         version: 4,
         name: "responses",
         sql: include_str!("../../migrations/sqlite/0004_responses.sql"),

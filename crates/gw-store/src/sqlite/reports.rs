@@ -11,7 +11,7 @@ use super::sums::hour_of;
 use super::{Store, calls};
 
 /// Columns that are summed, in the order of [`read`].
-const SUMMED: [&str; 11] = [
+const SUMMED: [&str; 15] = [
     "calls",
     "failed_calls",
     "cached_calls",
@@ -23,6 +23,10 @@ const SUMMED: [&str; 11] = [
     "reasoning_tokens",
     "pico",
     "duration_ms",
+    "compared_calls",
+    "compared_pico",
+    "baseline_pico",
+    "prompt_cache_saved_pico",
 ];
 
 #[async_trait]
@@ -42,7 +46,9 @@ fn key_of(by: UsageBy) -> &'static str {
         UsageBy::Hour => "coalesce(strftime('%Y-%m-%dT%H', hour_ms / 1000, 'unixepoch'), '')",
         UsageBy::Model => "model_id",
         UsageBy::Layer => "layer",
+        UsageBy::Provider => "provider",
         UsageBy::Key => "key_id",
+        UsageBy::Team => "team_id",
         UsageBy::User => "user_id",
         UsageBy::Project => "project_id",
         UsageBy::Tag => "coalesce(tag.value, '')",
@@ -97,7 +103,9 @@ fn conditions(query: &UsageQuery) -> (Vec<String>, Vec<Value>) {
     add("hour_ms < ?", query.until_ms.map(hour_of).map(Value::from));
     add("model_id = ?", text(&query.model_id));
     add("layer = ?", query.layer.map(|layer| Layer::as_str(layer).to_owned().into()));
+    add("provider = ?", text(&query.provider));
     add("key_id = ?", text(&query.key_id));
+    add("team_id = ?", text(&query.team_id));
     add("user_id = ?", text(&query.user_id));
     add("project_id = ?", text(&query.project_id));
     add("EXISTS (SELECT 1 FROM json_each(tags) AS own WHERE own.value = ?)", text(&query.tag));
@@ -112,8 +120,12 @@ fn read(row: &Row<'_>, width: usize) -> rusqlite::Result<UsageGroup> {
         Ok((i128::from(high.unwrap_or(0)) << 32) + i128::from(low.unwrap_or(0)))
     };
     let count = |at: usize| wide(at).map(|sum| u64::try_from(sum.max(0)).unwrap_or(u64::MAX));
-    let pico = wide(9)?;
-    let end = if pico < 0 { i64::MIN } else { i64::MAX };
+    let money = |at: usize| {
+        wide(at).map(|pico| {
+            let end = if pico < 0 { i64::MIN } else { i64::MAX };
+            Money::from_pico(i64::try_from(pico).unwrap_or(end))
+        })
+    };
     Ok(UsageGroup {
         key,
         calls: count(0)?,
@@ -125,7 +137,11 @@ fn read(row: &Row<'_>, width: usize) -> rusqlite::Result<UsageGroup> {
         cache_write_tokens: count(6)?,
         output_tokens: count(7)?,
         reasoning_tokens: count(8)?,
-        cost: Money::from_pico(i64::try_from(pico).unwrap_or(end)),
+        cost: money(9)?,
         duration_ms: count(10)?,
+        compared_calls: count(11)?,
+        compared_cost: money(12)?,
+        baseline: money(13)?,
+        prompt_cache_saved: money(14)?,
     })
 }

@@ -6,6 +6,8 @@ use gw_core::limits;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
+use super::sums::REMOVED_UNTIL;
+
 /// Rows removed with one batch at most, so that no write waits long.
 const ROWS_A_BATCH: i64 = 256;
 
@@ -56,16 +58,22 @@ fn size(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// Removes at most `rows` of the oldest calls that began before an instant.
 fn remove(connection: &Connection, before_ms: i64, rows: i64) -> rusqlite::Result<usize> {
-    let removed: Vec<i64> = connection
+    let removed: Vec<(i64, i64)> = connection
         .prepare_cached(
             "DELETE FROM llm_calls WHERE id IN (
                  SELECT id FROM llm_calls WHERE created_at < ?1 ORDER BY created_at, id LIMIT ?2
-             ) RETURNING row_bytes",
+             ) RETURNING row_bytes, created_at",
         )?
-        .query_map([before_ms, rows], |row| row.get(0))?
+        .query_map([before_ms, rows], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    if !removed.is_empty() {
-        let bytes = removed.iter().fold(0_i64, |sum, bytes| sum.saturating_add(*bytes));
+    if let Some(last_ms) = removed.iter().map(|(_, created_at)| *created_at).max() {
+        let bytes = removed.iter().fold(0_i64, |sum, (bytes, _)| sum.saturating_add(*bytes));
+        connection
+            .prepare_cached(
+                "INSERT INTO store_sizes (name, bytes) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET bytes = max(bytes, excluded.bytes)",
+            )?
+            .execute(rusqlite::params![REMOVED_UNTIL, last_ms])?;
         connection
             .prepare_cached(
                 "UPDATE store_sizes SET bytes = max(0, bytes - ?1) WHERE name = 'llm_calls'",

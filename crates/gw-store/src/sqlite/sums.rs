@@ -10,7 +10,11 @@ use rusqlite::Connection;
 use super::calls::CallRow;
 use super::rows;
 
-const HOUR_MS: i64 = 3_600_000;
+/// Milliseconds in an hour.
+pub(super) const HOUR_MS: i64 = 3_600_000;
+
+/// The row of `store_sizes` that says up to when rows of calls were removed, in milliseconds since 1970.
+pub(super) const REMOVED_UNTIL: &str = "llm_calls_removed_until_ms";
 
 /// Adds `:1` to a column, held at the ends of its range.
 macro_rules! plus {
@@ -49,12 +53,17 @@ pub(super) const SPEND: &str = concat!(
 
 const ROLL_UP: &str = concat!(
     "INSERT INTO usage_rollups (
-         hour_ms, model_id, layer, key_id, user_id, project_id, tags, calls, failed_calls,
-         cached_calls, unpriced_calls, input_tokens, cache_read_tokens, cache_write_tokens,
-         output_tokens, reasoning_tokens, pico, duration_ms
+         hour_ms, model_id, layer, provider, key_id, team_id, user_id, project_id, tags, calls,
+         failed_calls, cached_calls, unpriced_calls, compared_calls, input_tokens,
+         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms,
+         compared_pico, baseline_pico, prompt_cache_saved_pico
      ) VALUES (
-         ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18
-     ) ON CONFLICT (hour_ms, model_id, layer, key_id, user_id, project_id, tags) DO UPDATE SET
+         ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+         ?21, ?22, ?23, ?24
+     ) ON CONFLICT (
+         hour_ms, model_id, layer, provider, key_id, team_id, user_id, project_id, tags
+     ) DO UPDATE SET
+         compared_calls = compared_calls + excluded.compared_calls,
          calls = calls + excluded.calls,
          failed_calls = failed_calls + excluded.failed_calls,
          cached_calls = cached_calls + excluded.cached_calls,
@@ -71,7 +80,13 @@ const ROLL_UP: &str = concat!(
     ", ",
     plus!("pico"),
     ", ",
-    plus!("duration_ms")
+    plus!("duration_ms"),
+    ", ",
+    plus!("compared_pico"),
+    ", ",
+    plus!("baseline_pico"),
+    ", ",
+    plus!("prompt_cache_saved_pico")
 );
 
 /// What a batch adds.
@@ -95,7 +110,9 @@ struct UsageKey {
     hour_ms: i64,
     model_id: String,
     layer: &'static str,
+    provider: String,
     key_id: String,
+    team_id: String,
     user_id: String,
     project_id: String,
     tags: String,
@@ -114,6 +131,10 @@ struct Used {
     reasoning: u64,
     pico: i64,
     duration_ms: u64,
+    compared: i64,
+    compared_pico: i64,
+    baseline_pico: i64,
+    prompt_cache_saved_pico: i64,
 }
 
 impl Sums {
@@ -147,7 +168,7 @@ impl Sums {
         used.cached += i64::from(call.cached);
         used.unpriced += i64::from(call.cost.amount().is_none());
         let written = call.usage.cache_write.saturating_add(call.usage.cache_write_long);
-        let read = call.usage.cache_read.saturating_add(call.usage.cache_read_audio);
+        let read = call.usage.total_cache_read();
         for (sum, more) in [
             (&mut used.input, input),
             (&mut used.cache_read, read),
@@ -159,6 +180,13 @@ impl Sums {
             *sum = sum.saturating_add(more);
         }
         used.pico = used.pico.saturating_add(pico);
+        if let (Some(cost), Some(baseline)) = (call.cost.amount(), call.savings.baseline) {
+            used.compared += 1;
+            used.compared_pico = used.compared_pico.saturating_add(cost.pico());
+            used.baseline_pico = used.baseline_pico.saturating_add(baseline.pico());
+        }
+        let saved = call.savings.prompt_cache.map_or(0, gw_core::Money::pico);
+        used.prompt_cache_saved_pico = used.prompt_cache_saved_pico.saturating_add(saved);
         self.bytes = self.bytes.saturating_add(i64::try_from(row.weight()).unwrap_or(0));
         self.now_ms = row.now_ms;
     }
@@ -176,7 +204,9 @@ impl Sums {
                 key.hour_ms,
                 key.model_id,
                 key.layer,
+                key.provider,
                 key.key_id,
+                key.team_id,
                 key.user_id,
                 key.project_id,
                 key.tags,
@@ -184,6 +214,7 @@ impl Sums {
                 used.failed,
                 used.cached,
                 used.unpriced,
+                used.compared,
                 rows::int(used.input),
                 rows::int(used.cache_read),
                 rows::int(used.cache_write),
@@ -191,6 +222,9 @@ impl Sums {
                 rows::int(used.reasoning),
                 used.pico,
                 rows::int(used.duration_ms),
+                used.compared_pico,
+                used.baseline_pico,
+                used.prompt_cache_saved_pico,
             ])?;
         }
         connection
@@ -215,7 +249,14 @@ impl UsageKey {
             hour_ms: hour_of(call.started_at_ms),
             model_id: call.model_id.clone(),
             layer: call.layer.map_or("", Layer::as_str),
+            provider: call.provider.clone(),
             key_id: call.key_id.clone().unwrap_or_default(),
+            team_id: call
+                .scopes
+                .iter()
+                .find(|scope| scope.kind == ScopeKind::Team)
+                .map(|scope| scope.id.to_string())
+                .unwrap_or_default(),
             user_id: call.user_id.clone().unwrap_or_default(),
             project_id: call.project_id.clone().unwrap_or_default(),
             tags: serde_json::Value::from(tags).to_string(),

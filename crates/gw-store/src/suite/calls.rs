@@ -1,7 +1,7 @@
 //! Promises of `CallLog`.
 
 use gw_core::money::CostSource;
-use gw_core::record::{AttemptRecord, CallRecord, CallStatus, StatsFilter, StatsRow};
+use gw_core::record::{AttemptRecord, CallRecord, CallStatus, Savings, StatsFilter, StatsRow};
 use gw_core::seam::{CallLog, Conversations};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{ConversationId, Cost, Layer, Money, Scope, ScopeKind, Usage};
@@ -21,6 +21,11 @@ fn full_call(number: u64) -> CallRecord {
         reasoning: 8,
         output_audio: 9,
         web_search: 10,
+        input_image: 11,
+        cache_read_image: 12,
+        output_image: 13,
+        rerank_search: 14,
+        page: 15,
     };
     let metadata = json!({ "tags": ["a", "\u{0}", "🦀"], "n": 1.5, "big": u64::MAX });
     CallRecord {
@@ -64,6 +69,10 @@ fn full_call(number: u64) -> CallRecord {
         first_token_ms: Some(0),
         cached: true,
         demo: true,
+        savings: Savings {
+            baseline: Some(Money::from_pico(77)),
+            prompt_cache: Some(Money::from_pico(-3)),
+        },
         metadata: metadata.as_object().cloned().unwrap_or_default(),
         ..call(number)
     }

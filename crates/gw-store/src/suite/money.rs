@@ -3,7 +3,7 @@
 use gw_core::budget::{Amount, Budget, Limit, LimitKind, SPEND_SLOT_MS, Spending, Window};
 use gw_core::key::{KeyHash, KeyRecord, Policy, ScopeNode};
 use gw_core::money::CostSource;
-use gw_core::record::{CallRecord, CallStatus, UsageBy, UsageGroup, UsageQuery};
+use gw_core::record::{CallRecord, CallStatus, Savings, UsageBy, UsageGroup, UsageQuery};
 use gw_core::seam::{Budgets, CallLog, Keys, UsageReports};
 use gw_core::{Cost, Kind, Layer, Money, Scope, ScopeKind, Usage};
 
@@ -240,6 +240,7 @@ pub(super) async fn usage_adds_up_however_it_is_grouped(
             reasoning_tokens: 12,
             cost: Money::from_pico(3_000),
             duration_ms: 28,
+            ..UsageGroup::default()
         }]
     );
     assert_eq!(
@@ -275,6 +276,53 @@ pub(super) async fn usage_adds_up_however_it_is_grouped(
 
     assert_eq!(reports.call(call_id(3)).await.expect("asked").as_ref(), Some(&calls[2]));
     assert_eq!(reports.call(call_id(9)).await.expect("asked"), None);
+}
+
+/// Only calls whose cost and baseline are both known are compared; the rest stands apart.
+pub(super) async fn savings_compare_like_with_like(log: &dyn CallLog, reports: &dyn UsageReports) {
+    let money = Money::from_pico;
+    let savings = |baseline: Option<i64>, prompt_cache: Option<i64>| Savings {
+        baseline: baseline.map(money),
+        prompt_cache: prompt_cache.map(money),
+    };
+    let team = vec![Scope::new(ScopeKind::Team, "t")];
+    let elsewhere = |number| CallRecord {
+        provider: "other".into(),
+        model_id: "other/small".into(),
+        ..call(number)
+    };
+    let calls = [
+        CallRecord { savings: savings(Some(5_000), Some(70)), scopes: team.clone(), ..call(1) },
+        CallRecord { savings: savings(Some(400), Some(-100)), scopes: team, ..elsewhere(2) },
+        CallRecord { savings: savings(None, None), ..call(3) },
+        CallRecord {
+            savings: savings(Some(9_000), None),
+            cost: Cost::Unpriced { reason: String::new() },
+            ..elsewhere(4)
+        },
+    ];
+    for record in &calls {
+        log.record(record.clone()).await.expect("recorded");
+        assert_eq!(reports.call(record.id).await.expect("asked").as_ref(), Some(record));
+    }
+    let ask = async |query: UsageQuery| reports.usage(query).await.expect("asked");
+    let all = ask(UsageQuery::default()).await;
+    assert_eq!((all[0].calls, all[0].compared_calls, all[0].unpriced_calls), (4, 2, 1));
+    assert_eq!((all[0].baseline, all[0].compared_cost), (money(5_400), money(2_000)));
+    assert_eq!((all[0].saved(), all[0].prompt_cache_saved), (money(3_400), money(-30)));
+    let by = async |by: UsageBy| -> Vec<(String, u64, i64)> {
+        let groups = ask(UsageQuery { by: vec![by], ..UsageQuery::default() }).await;
+        let line = |group: &UsageGroup| (group.key.join(" "), group.calls, group.saved().pico());
+        groups.iter().map(line).collect()
+    };
+    let wanted =
+        |groups: [(&str, u64, i64); 2]| groups.map(|(key, n, pico)| (key.to_owned(), n, pico));
+    assert_eq!(by(UsageBy::Provider).await, wanted([("acme", 2, 4_000), ("other", 2, -600)]));
+    assert_eq!(by(UsageBy::Team).await, wanted([("", 2, 0), ("t", 2, 3_400)]));
+    let one = UsageQuery { provider: Some("other".into()), ..UsageQuery::default() };
+    assert_eq!(ask(one).await[0].calls, 2);
+    let one = UsageQuery { team_id: Some("t".into()), ..UsageQuery::default() };
+    assert_eq!(ask(one).await[0].calls, 2);
 }
 
 pub(super) async fn sums_hold_at_the_end_of_the_range(

@@ -35,6 +35,7 @@ fn sample(var: &EnvVar) -> String {
             let other = words.iter().rev().find(|word| default != Some(&(**word).into()));
             (*other.unwrap()).to_owned()
         }
+        _ if key == "store.redis_url" => "redis://h".to_owned(),
         _ if key == "store.url" => "postgres://u@h/d".to_owned(),
         _ if key == "server.host" => "localhost".to_owned(),
         _ if key == "server.cors_origins" => "https://a.example".to_owned(),
@@ -87,7 +88,9 @@ fn the_seeds_own_example_loads() {
     assert!(!settings.layers.l3.enabled && !settings.providers["ollama"].enabled);
     let postgres = settings.store.postgres.as_ref().expect("named");
     assert_eq!(postgres.url.expose_secret(), "postgresql://u:p@localhost/x");
-    insta::assert_snapshot!(warnings(&loaded).join("\n"), @".env:11: REDIS_HOST: REDIS_HOST, REDIS_PORT, REDIS_DB are recognised, but the Redis store is not in this version; counters are kept in the process");
+    let redis = settings.store.redis.as_ref().expect("named");
+    assert_eq!(redis.url.expose_secret(), "redis://localhost:6379/0");
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
 }
 
 #[test]
@@ -103,6 +106,21 @@ fn system_as_database_is_used_where_host_name_and_user_are_set() {
     assert_eq!(postgres.url.expose_secret(), url);
     assert_eq!(postgres.tls, crate::section::store::Tls::Require);
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn counters_are_shared_only_beside_a_shared_database() {
+    let bench = Bench::new().env("REDIS_HOST", "::1").env("REDIS_PASSWORD", "p@ss");
+    let alone = bench.good();
+    assert!(alone.settings.store.redis.is_none());
+    assert!(warnings(&alone)[0].contains("counts for itself"), "{:?}", alone.warnings);
+    let shared = bench.env("DATABASE_URL", "postgres://h/d").env("REDIS_DB", "2");
+    let loaded = shared
+        .toml("[store]\nredis_loss = \"open\"\nredis_loss_except = [\"team:a\", \"tag\"]\n")
+        .good();
+    let redis = loaded.settings.store.redis.as_ref().expect("named");
+    assert_eq!(redis.url.expose_secret(), "redis://:p%40ss@[::1]:6379/2");
+    assert_eq!((redis.except_kinds.len(), redis.except_scopes.len()), (1, 1));
 }
 
 #[test]

@@ -92,10 +92,10 @@ fn placeholders_that_lead_nowhere_are_errors() {
 #[test]
 fn databases_of_other_kinds_are_refused() {
     let bench =
-        Bench::new().toml("[store]\nurl = \"mysql://u:pw@h/d\"\nredis_url = \"redis://h\"\n");
+        Bench::new().toml("[store]\nurl = \"mysql://u:pw@h/d\"\nredis_url = \"http://h\"\n");
     insta::assert_snapshot!(bench.errors(), @r"
     gateway.toml:2:7: store.url is not the address of a PostgreSQL database; write it like postgres://user:password@host:5432/database
-    gateway.toml:3:13: store.redis_url is set, but the Redis store is not in this version; remove it
+    gateway.toml:3:13: store.redis_url is not the address of a Redis server; write it like redis://:password@host:6379/0, rediss:// for TLS
     ");
 }
 

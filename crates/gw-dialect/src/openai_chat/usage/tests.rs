@@ -112,12 +112,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_usage_round_trips(counts in any::<[u32; 10]>(), zero in any::<[bool; 10]>()) {
+    fn any_usage_round_trips(counts in any::<[u32; 13]>(), zero in any::<[bool; 13]>()) {
         let at = |place: usize| if zero[place] { 0 } else { u64::from(counts[place]) };
         let usage = Usage {
             input: at(0), cache_read: at(1), cache_write: at(2), cache_write_long: at(3),
             input_audio: at(4), cache_read_audio: at(5), output: at(6), reasoning: at(7),
             output_audio: at(8), web_search: at(9),
+            input_image: at(10), cache_read_image: at(11), output_image: at(12),
+            ..Usage::default()
         };
         let report = UsageReport { usage, ..UsageReport::default() };
         let wire = encode(&report);

@@ -441,7 +441,7 @@ impl World {
     }
 
     fn check(&mut self) {
-        let found = self.book.budgets(self.unix_ms);
+        let found = self.book.budgets(None, self.unix_ms);
         assert_eq!(found.len(), self.budgets.len());
         for status in found {
             let defined = &self.budgets[&status.budget.id];

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gw_core::budget::{Amount, Budget, Window};
 use gw_core::money::CostSource;
 use gw_core::principal::Principal;
-use gw_core::record::{CallRecord, UsageQuery};
+use gw_core::record::{CallRecord, StatsFilter, UsageQuery};
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{BudgetStore, Budgets, CallLog, UsageReports};
 use gw_core::{Cost, Money, Scope, ScopeKind, limits};
@@ -168,6 +168,20 @@ async fn rows_go_and_sums_stay() {
     let sums = store.usage(UsageQuery::default()).await.expect("asked");
     let calls: u64 = sums.iter().map(|sum| sum.calls).sum();
     assert_eq!(calls, 102);
+    let stats = async |filter: StatsFilter| store.stats(filter).await.expect("asked");
+    let all = stats(StatsFilter::default()).await;
+    assert_eq!((all.total.calls, all.total.cost), (102, Money::from_pico(102)));
+    assert_eq!((all.by_model[0].1.calls, all.by_layer[0].1.calls), (102, 102));
+    let hour = NOW_MS - NOW_MS.rem_euclid(3_600_000);
+    for (from_ms, until_ms, wanted) in [
+        (hour, hour + 3_600_000, 102),
+        (hour + 3_600_000, hour + 7_200_000, 0),
+        (hour - 3_600_000, hour, 0),
+    ] {
+        let filter =
+            StatsFilter { from_ms: Some(from_ms), until_ms: Some(until_ms), user_id: None };
+        assert_eq!(stats(filter).await.total.calls, wanted, "{from_ms}");
+    }
     assert_eq!(store.lifetime_spending(&team()).await.expect("asked").calls, 102);
 }
 
