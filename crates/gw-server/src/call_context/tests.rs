@@ -134,12 +134,15 @@ fn sessions_and_tags_in_bodies_are_found() {
     assert_eq!(found(&of_user("user_ab_account__session_s-2"), &[]), some("s-2"));
     assert_eq!(found(&of_user("ada"), &[]), None);
     assert_eq!(found(&of_user("{"), &[]), None);
-    let mut litellm = ChatRequest::default();
-    litellm.extra = Extra {
-        dialect: Some(gw_core::seam::DialectId::OpenAiChat),
-        fields: json!({"litellm_session_id": "s-3"}).as_object().cloned().unwrap_or_default(),
+    let map = |value: serde_json::Value| value.as_object().cloned().unwrap_or_default();
+    let litellm = ChatRequest {
+        extra: Extra {
+            dialect: Some(gw_core::seam::DialectId::OpenAiChat),
+            fields: map(json!({"litellm_session_id": "s-3"})),
+        },
+        metadata: map(json!({"tags": ["a", "b"]})),
+        ..ChatRequest::default()
     };
-    litellm.metadata = json!({"tags": ["a", "b"]}).as_object().cloned().unwrap_or_default();
     assert_eq!(found(&litellm, &[]), some("s-3"));
     let mut context = CallContext::default();
     super::read_body(&litellm, &Principal::default(), &mut context);
