@@ -7,7 +7,7 @@ SHARED ?= ../shared
 BIN := target/debug
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-data test-tours lint fmt release bench ci clean
+.PHONY: help run test test-rust test-data test-tours conformance lint fmt release bench ci clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,14 @@ test-data: ## Every provider recording through the dialects and the ledger
 test-tours: $(VENV)/ready tests/tours/node_modules/.package-lock.json ## The official SDKs against the gateway
 	cargo build --package ai-mcp-gateway --package gw-simulator --bins
 	$(VENV)/bin/python tests/tours/run.py --gateway $(BIN)/ai-mcp-gateway --simulator $(BIN)/gw-simulator
+
+tests/mcp/node_modules/.package-lock.json: tests/mcp/package.json
+	npm install --prefix tests/mcp --no-audit --no-fund --no-package-lock --allow-scripts=node
+	touch $@
+
+conformance: tests/mcp/node_modules/.package-lock.json ## The official MCP suite through the gateway
+	cargo build --package ai-mcp-gateway
+	python3 tests/mcp/conformance.py --gateway $(BIN)/ai-mcp-gateway
 
 lint: ## Format, clippy, import rules
 	cargo fmt --all --check

@@ -90,7 +90,8 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
     })
 }
 
-fn store_options(settings: &Settings) -> StoreOptions {
+/// How the store is opened.
+pub(crate) fn store_options(settings: &Settings) -> StoreOptions {
     let store = &settings.store;
     StoreOptions {
         path: store.path.clone(),

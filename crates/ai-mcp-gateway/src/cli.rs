@@ -93,6 +93,17 @@ pub(crate) enum DemoChoice {
 pub(crate) enum Command {
     /// Start the HTTP gateway
     Serve(ServeArgs),
+    /// Speak MCP on standard input and output, with every configured server behind
+    Stdio(StdioArgs),
+    /// The MCP servers behind the gateway and their tools
+    #[command(subcommand)]
+    Mcp(McpCommand),
+    /// Becomes another program that ends with the gateway
+    #[command(name = "__child", hide = true)]
+    Child {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
     /// Ask a model; reads standard input, keeps a conversation with -i or -c
     Chat(ChatArgs),
     /// The model catalogue
@@ -119,6 +130,35 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes a free one [default: 3000]
     #[arg(short, long)]
     pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct StdioArgs {
+    /// What to show of the tools: all, search, or a group or server [default: mcp.exposure]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) show: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Connect to every server and say how it is
+    Servers,
+    /// List the tools of all servers, or search them
+    Tools {
+        /// A few words of what is needed
+        query: Vec<String>,
+    },
+    /// Call a tool
+    Call {
+        /// server::tool
+        id: String,
+        /// Its arguments, as a JSON object
+        #[arg(default_value = "{}")]
+        args: String,
+        /// Longest wait, in milliseconds
+        #[arg(long, default_value_t = 60_000)]
+        timeout_ms: u64,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ pub mod doors;
 pub mod endpoint;
 pub mod layers;
 pub mod log;
+pub mod mcp;
 pub mod models;
 pub mod provider;
 pub mod proxy;

@@ -4,6 +4,7 @@
 mod budget;
 mod clock;
 mod dialect;
+mod jobs;
 mod keys;
 mod reports;
 mod store;
@@ -15,6 +16,7 @@ pub use dialect::{
     ClientStream, Dialect, DialectId, Edits, Frame, FrameKind, Quirks, StreamDecoder,
     StreamEncoder, Target, WireRequest,
 };
+pub use jobs::{Job, JobStatus, Jobs};
 pub use keys::{Authenticator, Keys};
 pub use reports::UsageReports;
 pub use store::{CallLog, Conversations, StoreHealth};

@@ -8,6 +8,7 @@ mod count_tokens;
 mod health;
 mod hello;
 mod livez;
+mod mcp;
 mod messages;
 mod metrics;
 mod model;
@@ -78,6 +79,7 @@ pub(crate) fn routes() -> Vec<Route> {
         stats::door(),
         conversation_stats::door(),
         server_stats::door(),
+        mcp::door(),
         health::door(),
         livez::door(),
         readyz::door(),

@@ -5,6 +5,7 @@
 
 mod calls;
 mod conversations;
+mod jobs;
 mod money;
 
 use std::future::Future;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
-use gw_core::seam::{Budgets, CallLog, Conversations, Keys, StoreHealth, UsageReports};
+use gw_core::seam::{Budgets, CallLog, Conversations, Jobs, Keys, StoreHealth, UsageReports};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
 use serde_json::Map;
@@ -27,9 +28,10 @@ pub const NOW_MS: i64 = 1_790_000_000_000;
 /// Where the store breaks its contract.
 pub async fn run<S, F>(fresh: impl Fn() -> F)
 where
-    S: CallLog + Conversations + StoreHealth + Keys + Budgets + UsageReports,
+    S: CallLog + Conversations + StoreHealth + Keys + Budgets + UsageReports + Jobs,
     F: Future<Output = Arc<S>>,
 {
+    jobs::keeps_jobs_by_owner(&*fresh().await).await;
     calls::keeps_every_field(&*fresh().await).await;
     calls::ignores_an_id_it_knows(&*fresh().await).await;
     calls::lists_newest_first(&*fresh().await).await;

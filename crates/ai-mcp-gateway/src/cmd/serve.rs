@@ -18,7 +18,7 @@ use crate::assemble::{self, Gateway};
 use crate::cli::ServeArgs;
 use crate::output::Output;
 use crate::setup::Setup;
-use crate::{discovery, logging};
+use crate::{discovery, logging, mcp};
 
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
@@ -43,6 +43,11 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
+    let resources = gateway.engine.resources();
+    let (clock, entropy) = (Arc::clone(&resources.clock), Arc::clone(&resources.entropy));
+    let hub = mcp::hub(&loaded, setup, clock, entropy, Some(Arc::new(gateway.store.clone())))?;
+    let files = mcp::watched(setup, &loaded);
+    let following = tokio::spawn(mcp::follow(Arc::clone(&hub), setup.clone(), files));
     let app = App {
         engine: Arc::clone(&gateway.engine),
         dialects: gw_dialect::all().to_vec(),
@@ -53,6 +58,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         store_name: "sqlite".to_owned(),
         metrics,
         lifecycle: lifecycle.clone(),
+        mcp: Some(Arc::clone(&hub)),
     };
     banner(&gateway, &settings, address, output);
     let looking =
@@ -62,8 +68,15 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         lifecycle,
         ..ServeOptions::default()
     };
+    let ending = Arc::clone(&hub);
+    let stopped = async move {
+        stopped.await;
+        // Streams that clients hold open would outlast the grace.
+        ending.stop().await;
+    };
     let served = gw_server::serve(listener, gw_server::router(app), stopped, options).await;
     looking.abort();
+    following.abort();
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
@@ -176,7 +189,7 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
 /// Catches SIGINT and SIGTERM from now on, whether or not the wait has begun, and ends with the
 /// first one.
 #[cfg(unix)]
-fn signals() -> Result<impl Future<Output = ()> + Send> {
+pub(crate) fn signals() -> Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
@@ -191,7 +204,7 @@ fn signals() -> Result<impl Future<Output = ()> + Send> {
 
 /// Ends with Ctrl-C.
 #[cfg(not(unix))]
-fn signals() -> Result<impl Future<Output = ()> + Send> {
+pub(crate) fn signals() -> Result<impl Future<Output = ()> + Send> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })

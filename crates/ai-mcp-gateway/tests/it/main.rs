@@ -16,5 +16,6 @@ mod clients;
 mod compat;
 mod durable;
 mod faults;
+mod mcp;
 mod passthrough;
 mod system_b;

@@ -372,6 +372,7 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
         store_name: "sqlite".to_owned(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         lifecycle: lifecycle.clone(),
+        mcp: None,
     };
     Gateway { router: crate::router(app), upstream, store, clock, lifecycle, engine }
 }

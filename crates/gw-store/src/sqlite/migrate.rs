@@ -27,6 +27,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "money",
         sql: include_str!("../../migrations/sqlite/0002_money.sql"),
     },
+    Migration {
+        version: 5,
+        name: "jobs",
+        sql: include_str!("../../migrations/sqlite/0005_jobs.sql"),
+    },
 ];
 
 /// Applies what is missing.

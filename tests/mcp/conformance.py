@@ -1,0 +1,103 @@
+"""The official MCP conformance suite against the gateway, with the fixture as its only server.
+
+Each revision runs twice: with the fixture as a child process and over HTTP. Everything the suite
+requires must pass; there is no list of expected failures.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SUITE = HERE / "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+RUNS = [("2025-11-25", "legacy"), ("2026-07-28", "modern")]
+
+
+def started(process, pattern):
+    """The port that a program says it listens on."""
+    for line in process.stderr:
+        found = re.search(pattern, line)
+        if found:
+            return int(found.group(1))
+    raise SystemExit("it does not start")
+
+
+def drain(process):
+    import threading
+
+    threading.Thread(target=lambda: [None for _ in process.stderr], daemon=True).start()
+
+
+def run(arguments, node, revision, era, transport):
+    fixture = ["node", str(HERE / "fixture.mjs"), "--era", era]
+    server = None
+    with tempfile.TemporaryDirectory() as folder:
+        if transport == "http":
+            server = subprocess.Popen(
+                [*fixture, "--http", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            )
+            entry = f'url = "http://127.0.0.1:{started(server, r"listening on (\d+)")}/mcp"'
+            drain(server)
+        else:
+            entry = f"command = {fixture}".replace("'", '"')
+        config = Path(folder) / "gateway.toml"
+        config.write_text(
+            f'[mcp]\nnames = "never"\nexposure = "all"\n[mcp.servers.fixture]\n{entry}\n'
+            '[store]\npath = ":memory:"\n'
+        )
+        environment = {**os.environ, "HOME": folder, "GATEWAY_DEMO__LOCAL_ADDRESS": "off"}
+        gateway = subprocess.Popen(
+            [arguments.gateway, "serve", "--port", "0"],
+            cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        try:
+            port = started(gateway, r"on http://127\.0\.0\.1:(\d+)")
+            drain(gateway)
+            command = [
+                node, str(SUITE), "server", "--url", f"http://127.0.0.1:{port}/mcp",
+                "--requirements", revision,
+            ]
+            if arguments.scenario:
+                command = command[:-2] + ["--scenario", arguments.scenario, "--verbose",
+                                          "--spec-version", revision]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+        finally:
+            gateway.terminate()
+            gateway.wait(20)
+            if server:
+                server.terminate()
+    text = done.stdout + done.stderr
+    if arguments.verbose or arguments.scenario or done.returncode != 0:
+        print(text)
+    total = [line for line in text.splitlines() if "assed" in line][-1:]
+    verdict = "ok" if done.returncode == 0 else "FAILED"
+    print(f"{revision} through the gateway, {transport} server: {verdict} {' '.join(total)}", flush=True)
+    return done.returncode == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gateway", required=True)
+    parser.add_argument("--revision")
+    parser.add_argument("--transport")
+    parser.add_argument("--scenario")
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    arguments.gateway = str(Path(arguments.gateway).resolve())
+    node = str(HERE / "node_modules/.bin/node")
+    results = [
+        run(arguments, node, revision, era, transport)
+        for revision, era in RUNS
+        for transport in ("stdio", "http")
+        if arguments.revision in (None, revision) and arguments.transport in (None, transport)
+    ]
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
