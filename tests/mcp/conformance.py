@@ -40,7 +40,8 @@ def run(arguments, node, revision, era, transport):
             server = subprocess.Popen(
                 [*fixture, "--http", "0"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
             )
-            entry = f'url = "http://127.0.0.1:{started(server, r"listening on (\d+)")}/mcp"'
+            port = started(server, r"listening on (\d+)")
+            entry = f'url = "http://127.0.0.1:{port}/mcp"'
             drain(server)
         else:
             entry = f"command = {fixture}".replace("'", '"')
