@@ -222,12 +222,98 @@ const tools = {
   },
   cancelled: () => text(cancelled),
 };
+Object.assign(tools, {
+  greet: (args) => text(`Hello, ${args.name}!`),
+  custom_header: (args) => text(args.region),
+  slow_compute: (args, call) => inTask(call, async (task) => {
+    for (let left = (args.seconds ?? 0) * 1000; left > 0 && task.status === 'working'; left -= 20) await sleep(20);
+    return text('computed');
+  }),
+  failing_job: (_, call) => inTask(call, async () => {
+    await sleep(200);
+    return { isError: true, ...text('the job failed') };
+  }, true),
+  protocol_error_job: (_, call) => inTask(call, async () => {
+    await sleep(50);
+    throw fail(-32603, 'the job broke');
+  }),
+  confirm_delete: (args, call) => inTask(call, async (task) => {
+    const answers = await waitFor(task, { confirm: question('Delete?', { confirm: { type: 'boolean' } }) });
+    return text(`${args.filename}: ${answers.confirm?.action}`);
+  }),
+  multi_input: (_, call) => inTask(call, async (task) => {
+    const wanted = {
+      first: question('First?', { value: { type: 'string' } }),
+      second: question('Second?', { value: { type: 'string' } }),
+    };
+    return text(Object.keys(await waitFor(task, wanted)).join(', '));
+  }),
+  test_tool_with_task: (_, call) => {
+    const name = accepted(call.inputs?.user_name)?.name;
+    return name ? inTask(call, async () => text(`Hello, ${name}!`), true) : needName();
+  },
+});
+
+// Tasks of SEP-2663: the server decides, the client has to have declared the extension.
+const TASKS = `${RESERVED}tasks`;
+const jobs = new Map();
+const declared = (call) => call.capabilities?.extensions?.[TASKS] !== undefined;
+const undeclared = () => fail(-32021, 'Missing required client capability', {
+  requiredCapabilities: { extensions: { [TASKS]: {} } },
+});
+const shown = ({ work, answers, wake, ...task }) => task;
+const touch = (task, change) => Object.assign(task, change, { lastUpdatedAt: new Date().toISOString() });
+async function inTask(call, work, isRequired = false) {
+  if (!declared(call)) {
+    if (isRequired) throw undeclared();
+    return work({ status: 'working' });
+  }
+  const now = new Date().toISOString();
+  const task = {
+    taskId: randomUUID(), status: 'working', createdAt: now, lastUpdatedAt: now,
+    ttlMs: 600000, pollIntervalMs: 50, answers: {}, wake: () => {},
+  };
+  jobs.set(task.taskId, task);
+  work(task).then(
+    (result) => task.status === 'cancelled' || touch(task, { status: 'completed', result: { resultType: 'complete', ...result } }),
+    ({ code = -32603, message }) => task.status === 'cancelled' || touch(task, { status: 'failed', error: { code, message } }),
+  );
+  return { resultType: 'task', ...shown({ ...task, status: 'working', inputRequests: undefined }) };
+}
+async function waitFor(task, inputRequests) {
+  touch(task, { status: 'input_required', inputRequests: { ...inputRequests } });
+  await new Promise((done) => { task.wake = done; });
+  touch(task, { status: 'working', inputRequests: undefined });
+  return task.answers;
+}
+function onTask(method, params, call) {
+  if (!declared(call)) throw undeclared();
+  const task = jobs.get(params.taskId);
+  if (!task) throw fail(-32602, 'Unknown task');
+  if (method === 'tasks/get') return shown(task);
+  if (method === 'tasks/cancel') {
+    if (['working', 'input_required'].includes(task.status)) touch(task, { status: 'cancelled', inputRequests: undefined });
+    return {};
+  }
+  for (const [name, value] of Object.entries(params.inputResponses ?? {})) {
+    if (!task.inputRequests?.[name]) continue;
+    task.answers[name] = value;
+    delete task.inputRequests[name];
+  }
+  if (task.status === 'input_required' && Object.keys(task.inputRequests).length === 0) task.wake();
+  return {};
+}
+
 let cancelled = 0;
 const needNameUnless = (call) => {
   const answer = call.inputs?.user_name;
   return accepted(answer)?.name ? text(`Hello, ${answer.content.name}!`) : needName();
 };
 const schemas = {
+  greet: { type: 'object', properties: { name: { type: 'string' } } },
+  custom_header: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } }, required: ['region'] },
+  slow_compute: { type: 'object', properties: { seconds: { type: 'number' } } },
+  confirm_delete: { type: 'object', properties: { filename: { type: 'string' } } },
   test_sampling: { type: 'object', properties: { prompt: { type: 'string' } }, required: ['prompt'] },
   test_elicitation: { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] },
   json_schema_2020_12_tool: {
@@ -246,7 +332,7 @@ const schemas = {
     additionalProperties: false,
   },
 };
-const interactive = /^test_input_required|streaming_elicitation|missing_capability/;
+const interactive = /^test_input_required|streaming_elicitation|missing_capability|custom_header|_job$|slow_compute|confirm_delete|multi_input|with_task/;
 const toolList = (isModern) => Object.keys(tools)
   .filter((name) => isModern || !interactive.test(name))
   .filter((name) => !isModern || !/^test_(sampling|elicitation)/.test(name))
@@ -336,7 +422,7 @@ async function answer(message, peer) {
     }
     case 'server/discover':
       if (era === 'legacy') throw fail(-32601, 'Method not found');
-      return cached({ supportedVersions: [MODERN], capabilities, instructions: 'A server for tests.', _meta: { [`${RESERVED}serverInfo`]: info } });
+      return cached({ supportedVersions: [MODERN], capabilities: { ...capabilities, extensions: { [TASKS]: {} } }, instructions: 'A server for tests.', _meta: { [`${RESERVED}serverInfo`]: info } });
     case 'ping': return {};
     case 'logging/setLevel': return {};
     case 'resources/subscribe': peer.watched.add(params.uri); return {};
@@ -355,6 +441,7 @@ async function answer(message, peer) {
       const made = prompt[1](params.arguments ?? {}, call);
       return Array.isArray(made) ? complete({ messages: made.map((content) => ({ role: 'user', content })) }) : made;
     }
+    case 'tasks/get': case 'tasks/update': case 'tasks/cancel': return complete(onTask(method, params, call));
     case 'resources/list': return cached({ resources: resourceList() });
     case 'resources/templates/list':
       return cached({ resourceTemplates: [{ uriTemplate: 'test://template/{id}/data', name: 'template', description: 'Template', mimeType: 'application/json' }] });

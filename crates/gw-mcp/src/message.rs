@@ -58,7 +58,8 @@ impl Id {
         &self.0
     }
 
-    fn raw(&self) -> Raw {
+    /// The id as a JSON value.
+    pub(crate) fn raw(&self) -> Raw {
         RawValue::from_string(self.0.to_string()).unwrap_or_else(|_| raw::null())
     }
 }

@@ -17,11 +17,11 @@ use crate::caller::{Caller, ClientKey, Profile, log_rank};
 use crate::desk::{self, Answered, Desk};
 use crate::hub::{Hub, News};
 use crate::limits::{PARKED_MAX, PARKED_MS, WATCHED_MAX};
-use crate::message::{self, Id, Outcome, RpcError, UNSUPPORTED_VERSION};
+use crate::message::{self, Id, MISSING_CAPABILITY, Outcome, RpcError, UNSUPPORTED_VERSION};
 use crate::meta;
 use crate::options::Exposure;
 use crate::outbox::Outbox;
-use crate::raw::{self, Fields, Raw};
+use crate::raw::{Fields, Raw};
 use crate::seal::{self, Bound, Sealed};
 use crate::session;
 use crate::version::Version;
@@ -70,6 +70,22 @@ pub(crate) fn read_about(params: &Fields) -> Result<About, RpcError> {
     })
 }
 
+/// The methods of the tasks extension are there for clients that declare it (SEP-2663).
+fn check_tasks(capabilities: &Fields) -> Result<(), RpcError> {
+    const TASKS: &str = "io.modelcontextprotocol/tasks";
+    if capabilities.object("extensions").is_some_and(|extensions| extensions.has(TASKS)) {
+        return Ok(());
+    }
+    let mut extension = Fields::default();
+    extension.put(TASKS, Fields::default());
+    let mut required = Fields::default();
+    required.put("extensions", &extension);
+    let mut data = Fields::default();
+    data.put("requiredCapabilities", &required);
+    let text = "Missing required client capability: the tasks extension";
+    Err(RpcError::new(MISSING_CAPABILITY, text).with_data(&data))
+}
+
 fn supported() -> Vec<&'static str> {
     vec![Version::MODERN.as_str()]
 }
@@ -94,6 +110,8 @@ impl Sender {
         match method {
             "server/discover" => return Ok(self.discover(&exposure)),
             "subscriptions/listen" => return self.listen(id, &params, &exposure, out).await,
+            "tasks/result" => return Err(RpcError::method(method)),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => check_tasks(&about.capabilities)?,
             _ => {}
         }
         let (questions, asked) = mpsc::channel(QUESTIONS_WAITING_MAX);
@@ -128,7 +146,10 @@ impl Sender {
     fn discover(&self, exposure: &Exposure) -> Raw {
         let mut result = Fields::default();
         result.put("supportedVersions", supported());
-        result.put("capabilities", session::capabilities(&self.hub));
+        let mut capabilities = session::capabilities(&self.hub);
+        // The form that tasks had before they became an extension.
+        capabilities.remove("tasks");
+        result.put("capabilities", &capabilities);
         if let Some(text) = session::instructions(&self.hub, exposure) {
             result.put("instructions", text);
         }
@@ -281,13 +302,7 @@ impl Sender {
         }
         let say = |method: &str, mut params: Fields| {
             let mut about = meta::of(&params);
-            about.set(
-                meta::SUBSCRIPTION_ID,
-                raw::to_raw(
-                    &serde_json::value::RawValue::from_string(id.json().to_owned())
-                        .unwrap_or_else(|_| raw::null()),
-                ),
-            );
+            about.set(meta::SUBSCRIPTION_ID, id.raw());
             meta::store(&mut params, &about);
             out.push(message::notification(method, &params));
         };
@@ -307,7 +322,7 @@ impl Sender {
             let next = tokio::select! {
                 () = self.hub.stopped() => {
                     let mut about = Fields::default();
-                    about.put(meta::SUBSCRIPTION_ID, serde_json::value::RawValue::from_string(id.json().to_owned()).unwrap_or_else(|_| raw::null()));
+                    about.set(meta::SUBSCRIPTION_ID, id.raw());
                     let mut result = Fields::default();
                     meta::store(&mut result, &about);
                     return Ok(desk::modernise(&self.hub, "subscriptions/listen", result));
