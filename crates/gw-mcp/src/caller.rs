@@ -119,7 +119,7 @@ pub(crate) trait Caller: Send + Sync + 'static {
 pub(crate) struct Nobody(pub(crate) ClientKey);
 
 impl Nobody {
-    pub(crate) fn new() -> Arc<dyn Caller> {
+    pub(crate) fn caller() -> Arc<dyn Caller> {
         Arc::new(Self(ClientKey("gateway".into())))
     }
 }

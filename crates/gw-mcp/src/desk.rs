@@ -46,22 +46,22 @@ impl Desk {
         Some(match method {
             "tools/list" => {
                 self.hub.ready().await;
-                self.page(&params, "tools", self.tools(&catalogue())).and_then(whole)
+                self.page(&params, "tools", &self.tools(&catalogue())).and_then(whole)
             }
             "prompts/list" => {
                 self.hub.ready().await;
                 let prompts = self.shown(&catalogue().prompts.entries);
-                self.page(&params, "prompts", prompts).and_then(whole)
+                self.page(&params, "prompts", &prompts).and_then(whole)
             }
             "resources/list" => {
                 self.hub.ready().await;
                 let resources = self.shown(&catalogue().resources.entries);
-                self.page(&params, "resources", resources).and_then(whole)
+                self.page(&params, "resources", &resources).and_then(whole)
             }
             "resources/templates/list" => {
                 self.hub.ready().await;
                 let templates = self.shown(&catalogue().templates.entries);
-                self.page(&params, "resourceTemplates", templates).and_then(whole)
+                self.page(&params, "resourceTemplates", &templates).and_then(whole)
             }
             "tools/call" => self.call(params).await,
             "prompts/get" => self.prompt(params).await,
@@ -93,7 +93,7 @@ impl Desk {
     }
 
     /// One page of a list.
-    fn page(&self, params: &Fields, name: &str, all: Vec<Raw>) -> Result<Fields, RpcError> {
+    fn page(&self, params: &Fields, name: &str, all: &[Raw]) -> Result<Fields, RpcError> {
         let from = match params.get("cursor") {
             None => 0,
             Some(_) => {

@@ -68,12 +68,12 @@ fn single(headers: &HeaderMap, name: &str) -> Result<Option<String>, RpcError> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(mismatch(format!("the header {name} comes twice")));
+        return Err(mismatch(&format!("the header {name} comes twice")));
     }
-    decode(first).map(Some).ok_or_else(|| mismatch(format!("the header {name} cannot be read")))
+    decode(first).map(Some).ok_or_else(|| mismatch(&format!("the header {name} cannot be read")))
 }
 
-fn mismatch(why: String) -> RpcError {
+fn mismatch(why: &str) -> RpcError {
     RpcError::new(HEADER_MISMATCH, format!("Header mismatch: {why}"))
 }
 
@@ -96,9 +96,9 @@ pub(crate) fn check(
             (None, None) => {}
             // A name where the method has none says nothing that could be believed.
             (Some(_), None) => {}
-            (None, Some(_)) => return Err(mismatch(format!("the header {header} is missing"))),
+            (None, Some(_)) => return Err(mismatch(&format!("the header {header} is missing"))),
             (Some(_), Some(_)) => {
-                return Err(mismatch(format!("the header {header} differs from the body")));
+                return Err(mismatch(&format!("the header {header} differs from the body")));
             }
         }
     }
@@ -125,7 +125,7 @@ pub(crate) fn check_params(
             _ => false,
         };
         if !is_same {
-            return Err(mismatch(format!("the header {header} differs from the arguments")));
+            return Err(mismatch(&format!("the header {header} differs from the arguments")));
         }
     }
     Ok(())

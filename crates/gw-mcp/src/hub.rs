@@ -173,7 +173,8 @@ impl Hub {
         let gone = before
             .values()
             .filter(|old| !after.get(&old.name).is_some_and(|new| Arc::ptr_eq(old, new)));
-        for old in gone.cloned() {
+        for old in gone {
+            let old = Arc::clone(old);
             tokio::spawn(async move { old.stop().await });
         }
         self.upstreams.store(Arc::new(after));

@@ -40,11 +40,7 @@ impl Id {
     /// Reads an id; `None` for what no revision allows.
     pub(crate) fn of(raw: &RawValue) -> Option<Self> {
         let text = raw.get();
-        let is_good = match text.as_bytes().first()? {
-            b'"' => true,
-            b'-' | b'0'..=b'9' => true,
-            _ => false,
-        };
+        let is_good = matches!(text.as_bytes().first()?, b'"' | b'-' | b'0'..=b'9');
         is_good.then(|| Self(text.into()))
     }
 

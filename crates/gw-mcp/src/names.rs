@@ -109,7 +109,7 @@ mod tests {
         fn an_address_comes_back(server in "[a-z][a-z0-9_-]{0,12}", uri in "(ui|file|test|https)://[ -~]{0,40}") {
             let exposed = prefixed_uri(&server, &uri);
             prop_assert_eq!(uri.starts_with("ui://"), exposed.starts_with("ui://"));
-            prop_assert_eq!(split_uri(&exposed), Some((server.as_str(), uri.clone())));
+            prop_assert_eq!(split_uri(&exposed), Some((server.as_str(), uri)));
         }
     }
 

@@ -90,6 +90,9 @@ impl Sessions {
     }
 }
 
+/// A request's task, and its stream where it has one of its own.
+type UnderWay = (AbortHandle, Option<Arc<Outbox>>);
+
 /// A legacy client.
 pub(crate) struct Session {
     pub(crate) id: String,
@@ -103,7 +106,7 @@ pub(crate) struct Session {
     log_level: Mutex<Option<String>>,
     asked: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
     next_ask: AtomicU64,
-    under_way: Mutex<HashMap<Id, (AbortHandle, Option<Arc<Outbox>>)>>,
+    under_way: Mutex<HashMap<Id, UnderWay>>,
     watched: Mutex<BTreeMap<String, (Arc<str>, String)>>,
     /// What belongs to no request.
     pub(crate) general: Arc<Outbox>,

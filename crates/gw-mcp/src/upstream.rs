@@ -150,7 +150,7 @@ impl Upstream {
             settled: watch::Sender::new(!is_enabled),
             watched: Mutex::default(),
             watch_changed: Notify::new(),
-            nobody: Nobody::new(),
+            nobody: Nobody::caller(),
         });
         if is_enabled {
             tokio::spawn(keeper::keep(Arc::clone(&upstream), incoming));

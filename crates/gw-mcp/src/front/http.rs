@@ -95,7 +95,7 @@ impl Hub {
         };
         let text = text.trim();
         if text.starts_with('[') {
-            return self.batch(&request, text).await;
+            return self.batch(&request, text);
         }
         let parsed = match Message::parse(text) {
             Ok(parsed) => parsed,
@@ -167,7 +167,7 @@ impl Hub {
         }
         let session = match self.session(&request) {
             Ok(session) => session,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let Message::Request { id, method, params } = parsed else {
             session.take(parsed);
@@ -195,26 +195,27 @@ impl Hub {
     }
 
     /// The session that a request names.
-    fn session(&self, request: &HttpRequest) -> Result<Arc<Session>, HttpAnswer> {
+    fn session(&self, request: &HttpRequest) -> Result<Arc<Session>, Box<HttpAnswer>> {
         let version = request.headers.get(headers::VERSION);
         let version = version.map(|value| value.to_str().ok().and_then(Version::parse));
         if version == Some(None) {
             let text = "Bad Request: unsupported MCP-Protocol-Version";
-            return Err(refuse(None, &RpcError::new(message::INVALID_REQUEST, text)));
+            return Err(Box::new(refuse(None, &RpcError::new(message::INVALID_REQUEST, text))));
         }
         let Some(id) = request.headers.get(SESSION).and_then(|value| value.to_str().ok()) else {
             let text = "Bad Request: Mcp-Session-Id is missing; begin with initialize";
-            return Err(refuse(None, &RpcError::new(message::INVALID_REQUEST, text)));
+            return Err(Box::new(refuse(None, &RpcError::new(message::INVALID_REQUEST, text))));
         };
         let now_ms = self.clock.monotonic_ms();
         self.sessions.find(id, &request.principal, now_ms).ok_or_else(|| {
             let error = RpcError::new(message::INVALID_REQUEST, "Session not found");
-            json(StatusCode::NOT_FOUND, HeaderMap::new(), message::response(None, &Err(error)))
+            let body = message::response(None, &Err(error));
+            Box::new(json(StatusCode::NOT_FOUND, HeaderMap::new(), body))
         })
     }
 
     /// Several messages at once: only in revision 2025-03-26.
-    async fn batch(self: &Arc<Self>, request: &HttpRequest, text: &str) -> HttpAnswer {
+    fn batch(self: &Arc<Self>, request: &HttpRequest, text: &str) -> HttpAnswer {
         let bad = |text: &str| refuse(None, &RpcError::new(message::INVALID_REQUEST, text));
         let Ok(batch) = serde_json::from_str::<Vec<Raw>>(text) else {
             return refuse(None, &RpcError::new(message::PARSE_ERROR, "Parse error"));
@@ -224,7 +225,7 @@ impl Hub {
         }
         let session = match self.session(request) {
             Ok(session) => session,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         if session.version != Version::V2025_03_26 {
             return bad("Invalid request: batches belong to revision 2025-03-26 only");
@@ -269,7 +270,7 @@ impl Hub {
         }
         let session = match self.session(request) {
             Ok(session) => session,
-            Err(answer) => return answer,
+            Err(answer) => return *answer,
         };
         let last = request.headers.get(LAST_EVENT).and_then(|value| value.to_str().ok());
         let place = last.map(|last| {
@@ -306,7 +307,7 @@ impl Hub {
                 self.sessions.end(&session.id);
                 empty(StatusCode::OK)
             }
-            Err(answer) => answer,
+            Err(answer) => *answer,
         }
     }
 }

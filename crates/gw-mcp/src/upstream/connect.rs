@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::caller::{Nobody, Profile};
 use crate::limits::PROBE_MS;
-use crate::message::{HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
+use crate::message::{HEADER_MISMATCH, MISSING_CAPABILITY, RpcError, UNSUPPORTED_VERSION};
 use crate::meta::{self, Identity};
 use crate::options::{EraChoice, ServerOptions, TransportOptions};
 use crate::raw::{Fields, Raw};
@@ -198,11 +198,19 @@ impl Attempt<'_> {
         let mut about = Fields::default();
         meta::introduce(&mut about, &self.means.identity, &Fields::default(), None);
         meta::store(&mut params, &about);
-        let answer = link.request("server/discover", params, &Nobody::new(), &[]).await;
-        match answer {
-            Ok(result) => Ok(read_discovery(&result)),
-            Err(Failure::Rpc(error)) if error.code == UNSUPPORTED_VERSION => Ok(None),
-            Err(failure) => Err(failure),
+        let mut may_repeat = true;
+        loop {
+            let nobody = Nobody::caller();
+            match link.request("server/discover", params.clone(), &nobody, &[]).await {
+                Ok(result) => return Ok(read_discovery(&result)),
+                Err(Failure::Rpc(error)) if error.code == UNSUPPORTED_VERSION => {
+                    // A server that names the version which it refuses is asked once more.
+                    if !std::mem::take(&mut may_repeat) || !names_modern(&error) {
+                        return Ok(None);
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
         }
     }
 
@@ -211,7 +219,7 @@ impl Attempt<'_> {
         params.put("protocolVersion", Version::LEGACY.as_str());
         params.put("capabilities", self.profile.capabilities());
         params.put("clientInfo", &self.means.identity);
-        let result = link.request("initialize", params, &Nobody::new(), &[]).await?;
+        let result = link.request("initialize", params, &Nobody::caller(), &[]).await?;
         let fields = Fields::of(&result).unwrap_or_default();
         let named = fields.text("protocolVersion").unwrap_or_default();
         let version = Version::parse(&named).filter(|version| !version.is_modern());
@@ -236,6 +244,13 @@ fn is_inconclusive(status: u16) -> bool {
 fn not_modern() -> Failure {
     let text = "does not speak 2026-07-28, which is the only one configured";
     Failure::NotSent(text.to_owned())
+}
+
+/// True where a refusal of the version lists the very version.
+fn names_modern(error: &RpcError) -> bool {
+    let data = error.data.as_deref().and_then(Fields::of);
+    let versions: Option<Vec<String>> = data.and_then(|data| data.read("supported"));
+    versions.is_some_and(|versions| versions.iter().any(|it| it == Version::MODERN.as_str()))
 }
 
 /// Some old libraries answer the question and then speak an old version, so the list decides.

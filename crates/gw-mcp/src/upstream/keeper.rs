@@ -160,7 +160,7 @@ async fn listen(upstream: &Arc<Upstream>, link: &Arc<Link>) {
     } else {
         subscribe_legacy(upstream, link).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn listen_modern(upstream: &Arc<Upstream>, link: &Arc<Link>) {
