@@ -34,7 +34,7 @@ pub struct Mcp {
     #[schemars(extend("x-example" = ["github::search_code"]))]
     pub favourites: Vec<String>,
     /// Groups of servers, each at `/mcp/{group}`.
-    #[schemars(extend("x-example" = { "code": ["github", "git"] }))]
+    #[schemars(extend("x-example" = { "code": [] }))]
     pub groups: BTreeMap<String, Vec<String>>,
     /// A file of servers in the JSON form of mcp-gateway, comments and trailing commas allowed.
     /// Servers of this file win over those of that one.
@@ -48,7 +48,7 @@ pub struct Mcp {
     #[schemars(range(min = 1, max = 1000))]
     pub jobs_max: u32,
     /// Signs states that clients send back. Give several gateways behind one address the same.
-    #[schemars(extend("x-example" = "{env:MCP_STATE_KEY}"))]
+    #[schemars(extend("x-example" = "{env:MY_GATEWAY_KEY}"))]
     pub state_key: Option<Secret>,
     /// The servers, by name.
     pub servers: BTreeMap<String, McpServer>,
