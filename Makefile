@@ -12,12 +12,13 @@ BIN := target/debug
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Start the gateway on http://127.0.0.1:3000
-	cargo run --profile quick --package ai-mcp-gateway -- serve
+run: ## Start the gateway on http://127.0.0.1:3000, open to this machine
+	cargo run --profile quick --package ai-mcp-gateway -- serve --open
 
 test: test-rust test-data test-tours ## Run every test
 
 test-rust: ## Unit, property, integration and fault tests
+	tests/need.sh postgres
 	cargo test --workspace --no-fail-fast
 
 test-data: ## Every provider recording through the dialects and the ledger

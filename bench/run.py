@@ -101,7 +101,7 @@ def main():
     for at in range(5):
         began = time.perf_counter()
         gateway = subprocess.Popen(
-            [arguments.gateway, "serve", "--port", str(gateway_port)], env=environment, cwd=folder, **quiet
+            [arguments.gateway, "serve", "--open", "--port", str(gateway_port)], env=environment, cwd=folder, **quiet
         )
         wait_for(gateway_port, "/readyz")
         starts.append((time.perf_counter() - began) * 1e3)

@@ -7,6 +7,12 @@ has_python() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 has_node() { command -v npm >/dev/null && node --version >/dev/null 2>&1; }
 has_make() { command -v make >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
+has_postgres() {
+  for folder in ${GW_TEST_PG_BIN:-} /usr/lib/postgresql/*/bin $(echo "$PATH" | tr : ' '); do
+    if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ]; then return 0; fi
+  done
+  return 1
+}
 has_cc() { command -v cc >/dev/null; }
 
 # The packages of a need, by the package manager's names.
@@ -17,6 +23,10 @@ packages() {
     pacman-python | brew-python) echo python ;;
     brew-node) echo node ;;
     *-node) echo nodejs npm ;;
+    apt-get-postgres) echo postgresql ;;
+    apk-postgres | brew-postgres) echo postgresql ;;
+    dnf-postgres | zypper-postgres) echo postgresql-server ;;
+    pacman-postgres) echo postgresql ;;
     apt-get-cc) echo gcc libc6-dev ;;
     apk-cc) echo gcc musl-dev ;;
     *) echo "$2" | sed 's/^cc$/gcc/' ;;

@@ -30,7 +30,7 @@ def start(gateway, folder, environment):
         port = probe.getsockname()[1]
     with open(folder / "log", "w") as log:
         program = subprocess.Popen(
-            [gateway, "serve", "--port", str(port), "--demo", "on"],
+            [gateway, "serve", "--open", "--port", str(port), "--demo", "on"],
             env=environment | {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder},
             cwd=folder,
             stdout=log,

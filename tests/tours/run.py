@@ -126,7 +126,7 @@ def main():
     arguments.add_argument("--python", default=sys.executable, help="interpreter with the SDKs")
     arguments.add_argument("--only", choices=TOURS)
     arguments = arguments.parse_args()
-    gateway = [str(arguments.gateway.resolve()), "serve"]
+    gateway = [str(arguments.gateway.resolve()), "serve", "--open"]
     simulator = [str(arguments.simulator.resolve())]
 
     passed = failed = 0

@@ -16,6 +16,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-net", &["gw-core"]),
     ("gw-mcp", &["gw-core", "gw-net"]),
     ("gw-store", &["gw-core", "gw-ledger"]),
+    ("gw-postgres", &["gw-core"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-ledger", "gw-routing"]),
     ("gw-config", &["gw-core", "gw-dialect"]),
     ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"]),

@@ -11,26 +11,31 @@ use gw_config::section::cost::Unpriced;
 use gw_config::section::demo::DemoMode;
 use gw_config::section::models::{Capability, Model};
 use gw_config::section::routing::Classify;
-use gw_config::section::store::Durability as ConfiguredDurability;
 use gw_config::{Loaded, Settings};
 use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
-use gw_ledger::{Alert, MemoryBudgets};
+use gw_ledger::EmbeddedBudgets;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
 use gw_simulator::{DEMO_MODELS, DEMO_PROVIDER, DemoUpstream};
-use gw_store::{Durability, Store, StoreOptions};
 use secrecy::ExposeSecret;
 
+use crate::alerts::{self, Messenger};
+use crate::money::Governance;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
+use crate::store::{self, Store, Use};
 
 /// A gateway put together, not yet listening.
 pub(crate) struct Gateway {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Store,
+    /// Who may call and what it may cost.
+    pub(crate) governance: Governance,
+    /// Posts alerts, where a webhook is configured.
+    pub(crate) messenger: Option<Messenger>,
     /// True where simulated models answer because nothing else is there.
     pub(crate) is_demo: bool,
 }
@@ -40,37 +45,27 @@ pub(crate) struct Gateway {
 /// # Errors
 /// [`Kind::NotConfigured`] and [`Kind::InvalidRequest`] name the configuration key;
 /// [`Kind::StoreUnavailable`] where the store cannot be opened.
-pub(crate) fn gateway(loaded: &Loaded) -> Result<Gateway> {
+pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
     let settings = &*loaded.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let client = client(settings)?;
+    let (alarm, messenger) = alerts::alarm(&settings.alerts.webhook, &client, &clock, &entropy);
     let upstream: Arc<dyn Upstream> = Arc::new(client);
-    let store = Store::open(store_options(settings), Arc::clone(&clock))?;
+    let store = store::open(settings, &clock, &*entropy, purpose).await?;
+    let governance = Governance::load(settings, &store, &clock, &entropy, alarm).await?;
     let snapshot = snapshot(loaded, &upstream, &clock)?;
     let is_demo = snapshot.providers.values().any(|provider| provider.is_demo);
     let resources = Resources {
         clock,
         entropy,
-        budgets: Arc::new(budgets(settings)),
-        calls: Arc::new(store.clone()),
-        conversations: Arc::new(store.clone()),
-        store: Arc::new(store.clone()),
+        budgets: Arc::<EmbeddedBudgets>::clone(&governance.budgets),
+        calls: Arc::clone(&store.calls),
+        conversations: Arc::clone(&store.conversations),
+        store: Arc::clone(&store.health),
     };
-    Ok(Gateway { engine: Engine::new(resources, snapshot), store, is_demo })
-}
-
-fn budgets(settings: &Settings) -> MemoryBudgets {
-    if !settings.cost.enable_cost_tracking {
-        return MemoryBudgets::new();
-    }
-    MemoryBudgets::with_alert(settings.cost.alert_threshold_usd, |alert: Alert| {
-        tracing::warn!(
-            spent = %alert.spent,
-            threshold = %alert.threshold,
-            "spending since the start passed COST_ALERT_THRESHOLD"
-        );
-    })
+    let engine = Engine::new(resources, snapshot);
+    Ok(Gateway { engine, store, governance, messenger, is_demo })
 }
 
 /// The outgoing client.
@@ -88,20 +83,6 @@ pub(crate) fn client(settings: &Settings) -> Result<Client> {
         no_proxy: proxy.no_proxy.join(","),
         ..NetOptions::default()
     })
-}
-
-/// How the store is opened.
-pub(crate) fn store_options(settings: &Settings) -> StoreOptions {
-    let store = &settings.store;
-    StoreOptions {
-        path: store.path.clone(),
-        durability: match store.durability {
-            ConfiguredDurability::Os => Durability::Os,
-            ConfiguredDurability::Fsync => Durability::Fsync,
-        },
-        readers: store.readers,
-        busy_timeout_ms: store.busy_timeout_ms,
-    }
 }
 
 /// Everything that configuration decides for a call.
@@ -375,7 +356,13 @@ fn engine(settings: &Settings) -> EngineOptions {
         breaker_open_ms: routing.breaker.open_ms,
         recent_messages: settings.context.recent_messages,
         classify_by_model: routing.classify == Classify::Model,
-        allow_unpriced: settings.cost.unpriced == Unpriced::Allow,
+        unpriced: match settings.cost.unpriced {
+            Unpriced::Allow => gw_ledger::Unpriced::Allow,
+            Unpriced::Estimate => {
+                gw_ledger::Unpriced::Ceiling(settings.cost.unpriced_usd_per_million.0)
+            }
+            Unpriced::Deny => gw_ledger::Unpriced::Deny,
+        },
         defaults: RequestDefaults {
             model: settings.defaults.model.clone(),
             temperature: settings.defaults.temperature,

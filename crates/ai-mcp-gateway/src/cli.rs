@@ -130,6 +130,10 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes a free one [default: 3000]
     #[arg(short, long)]
     pub(crate) port: Option<u16>,
+
+    /// Serve callers without a key: whoever reaches the address spends your money
+    #[arg(long)]
+    pub(crate) open: bool,
 }
 
 #[derive(Debug, Default, Args)]

@@ -5,13 +5,17 @@ mod cli;
 mod output;
 mod real;
 
+mod alerts;
 mod assemble;
 mod discovery;
 mod local;
 mod logging;
 mod mcp;
+mod money;
+mod oidc;
 mod providers;
 mod setup;
+mod store;
 
 mod remote;
 mod talk;
@@ -78,8 +82,8 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
 /// Without a command: `MODE=api` serves and all else is MCP, as in system A; on a terminal the help
 /// is printed.
 async fn bare(setup: &Setup, output: Output) -> anyhow::Result<()> {
-    if setup.is_api_mode()? {
-        return cmd::serve::run(&ServeArgs::default(), setup, output).await;
+    if let Some(open) = setup.api_mode()? {
+        return cmd::serve::run(&ServeArgs { open, ..ServeArgs::default() }, setup, output).await;
     }
     if setup.is_terminal() {
         return output.write(&format!("{}\n", Cli::command().render_help()));

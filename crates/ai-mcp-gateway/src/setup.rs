@@ -12,6 +12,7 @@ use crate::assemble;
 use crate::cli::{DemoChoice, Global};
 use crate::local;
 use crate::remote::Remote;
+use crate::store::Use;
 use crate::talk::Talk;
 
 /// The process as it was started.
@@ -105,18 +106,27 @@ impl Setup {
             return Ok(Talk::Remote(Box::new(Remote::new(client, &endpoint, key))));
         }
         let loaded = self.load_to_answer(Purpose::Other, &[]).await?;
-        let gateway = assemble::gateway(&loaded)?;
+        let gateway = assemble::gateway(&loaded, Use::Command).await?;
         crate::discovery::once(&gateway, &loaded.settings).await;
         Ok(Talk::Local(gateway.engine, gateway.store))
     }
 
-    /// True where a bare start means serving.
+    /// Whether a bare start means serving (`MODE=api`), and then whether callers without a key are
+    /// served: as in system A, which has none, but on this machine only and where neither keys nor
+    /// whether they are needed is configured.
     ///
     /// # Errors
     /// Those of loading.
-    pub(crate) fn is_api_mode(&self) -> Result<bool> {
+    pub(crate) fn api_mode(&self) -> Result<Option<bool>> {
         let loaded = self.load(Purpose::Other, &[])?;
-        Ok(loaded.settings.mode == gw_config::section::doors::Mode::Api)
+        if loaded.settings.mode != gw_config::section::doors::Mode::Api {
+            return Ok(None);
+        }
+        let server = &loaded.settings.server;
+        let is_unsaid = ["server.require_key", "server.allow_open"]
+            .iter()
+            .all(|key| *loaded.source(key) == gw_config::Source::Default);
+        Ok(Some(is_unsaid && server.keys.is_empty() && server.is_loopback()))
     }
 
     pub(crate) fn has_no_color(&self) -> bool {

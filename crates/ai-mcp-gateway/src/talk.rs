@@ -9,14 +9,13 @@ use futures_util::stream::BoxStream;
 use gw_core::chat::ChatRequest;
 use gw_core::event::StreamEvent;
 use gw_core::record::ConversationRef;
-use gw_core::seam::StoreHealth;
 use gw_core::task::Quality;
 use gw_core::unfold::unfold;
 use gw_core::{ConversationId, Error, Layer};
 use gw_engine::{AnswerBody, CallContext, Door, Engine, Head, Inbound, Piece, Recall, Receipt};
-use gw_store::Store;
 
 use crate::remote::Remote;
+use crate::store::Store;
 
 /// How long a command waits at its end for calls that were cut short.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -79,7 +78,7 @@ impl Talk {
         let Self::Local(engine, store) = self else { return };
         let closing = async {
             engine.drain().await;
-            if let Err(error) = store.flush().await {
+            if let Err(error) = store.health.flush().await {
                 tracing::warn!(message = error.message(), "the last records were not kept");
             }
         };

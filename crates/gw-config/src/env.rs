@@ -62,9 +62,10 @@ pub enum Reading {
     Mode,
     /// `anthropic` is Anthropic, anything else OpenAI (system B).
     Format,
+    /// True is encrypted without a look at the certificate, anything else not encrypted (system A).
+    Ssl,
 }
 
-const POSTGRES: &str = "the PostgreSQL store is not in this version; SQLite is used";
 const REDIS: &str = "the Redis store is not in this version; counters are kept in the process";
 
 /// All variables. Where two of them set one key, the one further up wins.
@@ -246,19 +247,33 @@ fn stores() -> Vec<EnvVar> {
         effect: Effect::Recognised(why),
         doc: "",
     };
-    let postgres = [
-        "DATABASE_URL",
-        "DB_HOST",
-        "DB_PORT",
-        "DB_NAME",
-        "DB_USER",
-        "DB_PASSWORD",
-        "DB_SSL",
-        "POSTGRES_DB",
-        "POSTGRES_USER",
-        "POSTGRES_PASSWORD",
-    ];
     let redis = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"];
-    let postgres = postgres.into_iter().map(|name| row(name, POSTGRES));
-    postgres.chain(redis.into_iter().map(|name| row(name, REDIS))).collect()
+    postgres().into_iter().chain(redis.into_iter().map(|name| row(name, REDIS))).collect()
+}
+
+fn postgres() -> Vec<EnvVar> {
+    let a = |name, key| set(Family::A, name, key, "");
+    vec![
+        set(Family::A, "DATABASE_URL", "store.url", "Wins over the `DB_` names."),
+        set(
+            Family::A,
+            "DB_HOST",
+            "store.db_host",
+            "PostgreSQL is used where `DB_HOST`, `DB_NAME` and `DB_USER` are all set.",
+        ),
+        a("DB_PORT", "store.db_port"),
+        a("DB_NAME", "store.db_name"),
+        a("DB_USER", "store.db_user"),
+        a("DB_PASSWORD", "store.db_password"),
+        convert(
+            Family::A,
+            "DB_SSL",
+            "store.tls",
+            Reading::Ssl,
+            "`true` is `require`, as in system A; `store.tls = \"verify\"` checks the certificate.",
+        ),
+        a("POSTGRES_DB", "store.db_name"),
+        a("POSTGRES_USER", "store.db_user"),
+        a("POSTGRES_PASSWORD", "store.db_password"),
+    ]
 }

@@ -148,6 +148,10 @@ fn convert(
             let format = if word == "anthropic" { "anthropic" } else { "openai" };
             Some(Tree::Text(format.to_owned()))
         }
+        Reading::Ssl => {
+            let is_on = matches!(word.as_str(), "true" | "1" | "yes" | "on");
+            Some(Tree::Text(if is_on { "require" } else { "disable" }.to_owned()))
+        }
         Reading::Seconds => match milliseconds(&word) {
             Some(ms) => Some(Tree::Integer(i128::from(ms))),
             None => {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::check::{join, toml_text};
-use crate::env::{ENV_VARS, Effect, Family, Reading, derived_name};
+use crate::env::{ENV_VARS, Effect, Family, derived_name};
 use crate::schema::{self, Kind};
 
 /// One key of the file.
@@ -115,9 +115,7 @@ fn effect(effect: &Effect) -> (String, &'static str) {
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
             (keys.join(", "), "")
         }
-        Effect::Convert(key, Reading::Seconds | Reading::Mode | Reading::Format) => {
-            (format!("`{key}`"), "")
-        }
+        Effect::Convert(key, _) => (format!("`{key}`"), ""),
         Effect::Recognised(why) => ("nothing".to_owned(), why),
     }
 }

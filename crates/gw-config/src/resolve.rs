@@ -5,6 +5,7 @@ mod mcp;
 mod names;
 mod providers;
 mod server;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use url::Url;
 
 use crate::load::Purpose;
 use crate::secret::Secret;
-use crate::section::store::{MEMORY, RawStore, Store};
+use crate::section::alerts::Webhook;
 use crate::settings::{Raw, Settings};
 use crate::source::{Problem, Source, Warning};
 
@@ -46,6 +47,7 @@ impl Resolver {
         self.check_proxy("proxy.http", raw.proxy.http.as_ref());
         self.check_proxy("proxy.https", raw.proxy.https.as_ref());
         self.check_mcp(&raw.mcp);
+        self.check_webhook(&raw.alerts.webhook);
         if let Some(endpoint) = &raw.client.endpoint {
             self.check_url("client.endpoint", endpoint, "http://localhost:3000");
         }
@@ -62,6 +64,7 @@ impl Resolver {
             layers: raw.layers,
             routing: raw.routing,
             cost: raw.cost,
+            alerts: raw.alerts,
             context: raw.context,
             proxy: raw.proxy,
             demo: raw.demo,
@@ -70,46 +73,23 @@ impl Resolver {
         }
     }
 
-    fn store(&mut self, raw: RawStore) -> Store {
-        for (key, name) in [("store.url", "PostgreSQL"), ("store.redis_url", "Redis")] {
-            let is_set = if key == "store.url" { &raw.url } else { &raw.redis_url }.is_some();
-            if is_set {
-                self.problem(
-                    key,
-                    format!("{key} is set, but the {name} store is not in this version"),
-                    "remove it; `store.path` names the SQLite file",
-                );
-            }
+    fn check_webhook(&mut self, webhook: &Webhook) {
+        let Some(url) = &webhook.url else { return };
+        let is_good = Url::parse(url.expose_secret())
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !is_good {
+            self.problem(
+                "alerts.webhook.url",
+                "alerts.webhook.url is not an http or https address".to_owned(),
+                "write it like https://alerts.example/gateway",
+            );
         }
-        let path = match raw.path {
-            Some(path) if path.as_os_str() == MEMORY => None,
-            Some(path) if path.as_os_str().is_empty() => {
-                self.problem(
-                    "store.path",
-                    "store.path is empty".to_owned(),
-                    "name a file, or write \":memory:\"",
-                );
-                None
-            }
-            Some(path) => Some(path),
-            None => {
-                let folder = self.data_folder.clone();
-                if folder.is_none() {
-                    self.problem(
-                        "store.path",
-                        "store.path is not set and there is no home folder to put the file in"
-                            .to_owned(),
-                        "set store.path, or GATEWAY_STORE__PATH",
-                    );
-                }
-                folder.map(|folder| folder.join("ai-mcp-gateway").join("gateway.sqlite"))
-            }
-        };
-        Store {
-            path,
-            durability: raw.durability,
-            readers: raw.readers,
-            busy_timeout_ms: raw.busy_timeout_ms,
+        if webhook.secret.as_ref().is_none_or(|secret| secret.expose_secret().is_empty()) {
+            self.problem(
+                "alerts.webhook.secret",
+                "alerts.webhook.url is set, and there is no secret to sign alerts with".to_owned(),
+                "set alerts.webhook.secret to a text that the receiver knows",
+            );
         }
     }
 

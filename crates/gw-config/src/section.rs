@@ -4,6 +4,7 @@
 //! Types whose name begins with `Raw` are the file's shape; the sections that need no second look
 //! are used as they are read.
 
+pub mod alerts;
 pub mod context;
 pub mod cost;
 pub mod defaults;
@@ -14,6 +15,7 @@ pub mod layers;
 pub mod log;
 pub mod mcp;
 pub mod models;
+pub mod oidc;
 pub mod provider;
 pub mod proxy;
 pub mod routing;

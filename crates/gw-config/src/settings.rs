@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::section::alerts::Alerts;
 use crate::section::context::Context;
 use crate::section::cost::Cost;
 use crate::section::defaults::Defaults;
@@ -44,6 +45,7 @@ pub(crate) struct Raw {
     pub(crate) layers: Layers,
     pub(crate) routing: Routing,
     pub(crate) cost: Cost,
+    pub(crate) alerts: Alerts,
     pub(crate) context: Context,
     pub(crate) proxy: Proxy,
     pub(crate) demo: Demo,
@@ -79,6 +81,8 @@ pub struct Settings {
     pub routing: Routing,
     /// What is counted.
     pub cost: Cost,
+    /// Who is told when spending passes a threshold.
+    pub alerts: Alerts,
     /// How much of a conversation is sent along.
     pub context: Context,
     /// The way out.

@@ -65,6 +65,10 @@ name! {
     /// A conversation, named by the client or by the gateway.
     ConversationId
 }
+name! {
+    /// One process of the gateway, from its start to its end.
+    InstanceId
+}
 
 /// One call through the gateway: a version 7 UUID, so calls sort by the time they began.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -31,7 +31,7 @@ pub mod scope;
 pub mod seam;
 
 pub use error::{Error, Kind, Origin, Retry};
-pub use ids::{CallId, ConversationId, ModelName, ProviderId};
+pub use ids::{CallId, ConversationId, InstanceId, ModelName, ProviderId};
 pub use layer::Layer;
 pub use money::{Cost, Money, Rate};
 pub use scope::{Scope, ScopeKind};

@@ -42,6 +42,15 @@ pub const CLASSIFY_MS_MAX: u64 = 5_000;
 /// Length of a client-given identifier (conversation, user, project, tag), in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
 
+/// Tags of one call, those of its key included.
+pub const CLIENT_TAGS_MAX: usize = 32;
+
+/// Records that wait because the store refuses them, in bytes; above it no new call begins.
+pub const BACKLOG_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// One of them, in bytes.
+pub const BACKLOG_RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Records waiting for the durable store before new ones wait for room.
 pub const STORE_QUEUE_MAX: usize = 8_192;
 
@@ -92,5 +101,21 @@ pub const SPENDING_KEPT_MS: i64 = 121 * 86_400_000;
 /// for each of them once.
 pub const UNKNOWN_KEYS_MAX: usize = 4_096;
 
+/// How many unknown keys with a right checksum the store is asked for within one second.
+pub const UNKNOWN_KEYS_ASKED_PER_SECOND_MAX: u32 = 50;
+
 /// How long a reservation lives at most unless it is settled or dropped, in milliseconds.
 pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;
+
+/// How often a replica gives the shared store a sign of life, in milliseconds.
+pub const INSTANCE_HEARTBEAT_MS: u64 = 750;
+
+/// How long the totals of one instance are kept by slot, in milliseconds: two days, long after any
+/// other ledger has taken them in.
+pub const INSTANCE_SPENDING_KEPT_MS: i64 = 2 * 86_400_000;
+
+/// Connections to a database server; configuration may lower or raise it within 2 to 256.
+pub const STORE_CONNECTIONS_MAX: usize = 256;
+
+/// Bytes of journal kept while a database server is away; configuration may change it.
+pub const STORE_JOURNAL_BYTES_MAX: u64 = 1024 * 1024 * 1024;

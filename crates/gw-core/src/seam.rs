@@ -3,6 +3,7 @@
 
 mod budget;
 mod clock;
+mod cluster;
 mod dialect;
 mod jobs;
 mod keys;
@@ -12,6 +13,7 @@ mod upstream;
 
 pub use budget::{BudgetStore, Budgets};
 pub use clock::{Clock, Entropy};
+pub use cluster::{Changes, Instance, Instances};
 pub use dialect::{
     ClientStream, Dialect, DialectId, Edits, Frame, FrameKind, Quirks, StreamDecoder,
     StreamEncoder, Target, WireRequest,

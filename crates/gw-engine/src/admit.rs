@@ -23,6 +23,12 @@ pub(crate) fn admit(call: &mut Call) -> Result<Admitted> {
     if call.engine.tasks.is_closed() {
         return Err(Error::new(Kind::ShuttingDown, "the gateway is stopping"));
     }
+    if !call.engine.resources.calls.has_room() {
+        let message = "the store has taken no records for so long that no more can wait for it";
+        return Err(Error::new(Kind::StoreUnavailable, message).with_hint(
+            "See /health and the log; calls go on when the store takes records again.",
+        ));
+    }
     call.filled = fill_defaults(&mut call.inbound.request, &call.snapshot.engine.defaults);
     let is_unnamed = call.inbound.request.model.trim().is_empty();
     // On the doors of a dialect a model is a duty; elsewhere the router decides without one.

@@ -15,6 +15,7 @@ use crate::call::Call;
 use crate::exchange::{self, Outcome};
 use crate::plan::Planned;
 use crate::provider::Provider;
+use crate::reserve;
 
 /// A candidate that is tried, with everything needed to call it.
 pub(crate) struct Chosen<'a> {
@@ -91,7 +92,12 @@ async fn try_candidate(
     let mut has_waited = false;
     let mut said: Option<Miss> = None;
     loop {
-        let mut miss = match exchange::try_once(call, &chosen, hold).await {
+        let held = reserve::extend(call, &candidate.offering, hold).await;
+        let tried = match held {
+            Ok(()) => exchange::try_once(call, &chosen, hold).await,
+            Err(error) => return Err(said.unwrap_or_else(|| Miss::unsent(error))),
+        };
+        let mut miss = match tried {
             Ok(outcome) => return Ok(outcome),
             Err(miss) => miss,
         };

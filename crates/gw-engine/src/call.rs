@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gw_core::record::{AttemptRecord, CallRecord, CallStatus};
 use gw_core::reservation::Reservation;
 use gw_core::task::{Complexity, TaskType};
-use gw_core::{CallId, Error, Kind, Layer, Money};
+use gw_core::{CallId, Error, Kind, Layer, Scope};
 use gw_routing::Features;
 
 use crate::admit::Filled;
@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
 use crate::options::Snapshot;
+use crate::reserve::Need;
 use crate::{events, remember, settle};
 
 /// A call under way. Dropped before it is finished (the client left), it settles and records
@@ -32,8 +33,10 @@ pub(crate) struct Call {
     pub(crate) new_messages: usize,
     pub(crate) attempts: Vec<AttemptRecord>,
     pub(crate) hold: Option<Arc<Reservation>>,
-    /// What is held; `None` where a price is not known.
-    pub(crate) worst_case: Option<Money>,
+    /// What is held, all extensions included.
+    pub(crate) held: Need,
+    /// Every account it goes on.
+    pub(crate) scopes: Vec<Scope>,
     pub(crate) route: Route,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) first_token_ms: Option<u64>,
@@ -67,7 +70,10 @@ impl Call {
             filled: Filled::default(),
             attempts: Vec::new(),
             hold: None,
-            worst_case: None,
+            held: Need::default(),
+            scopes: inbound
+                .principal
+                .scopes(inbound.context.conversation.as_ref().map(|conversation| &conversation.id)),
             route: Route::default(),
             in_flight: None,
             first_token_ms: None,
@@ -136,7 +142,7 @@ impl Call {
                 .and_then(|conversation| conversation.project_id.clone())
                 .or_else(|| principal.project_id.clone()),
             key_id: principal.key_id.clone(),
-            scopes: principal.scopes(conversation.map(|conversation| &conversation.id)),
+            scopes: self.scopes.clone(),
             door: self.inbound.door.as_str().to_owned(),
             requested_model: self.inbound.request.model.clone(),
             model: self.route.model.clone(),

@@ -41,7 +41,8 @@ impl Call {
         let (usage, cost) = match report {
             Some(report) => {
                 let billed = self.billed(offering, &attempt.answered_as);
-                (report.usage, gw_ledger::cost(&billed, report, self.started_at_ms()))
+                let cost = gw_ledger::cost(&billed, report, self.started_at_ms());
+                (report.usage, self.snapshot.engine.unpriced.cost(cost, &report.usage))
             }
             None => (Usage::default(), NOTHING_SPENT),
         };

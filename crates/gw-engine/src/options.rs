@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gw_catalog::Catalog;
 use gw_core::ProviderId;
 use gw_core::seam::Timeouts;
+use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
 use crate::provider::Provider;
@@ -43,8 +44,8 @@ pub struct EngineOptions {
     pub recent_messages: usize,
     /// True asks a free model how hard a request is; false goes by routing's own rules.
     pub classify_by_model: bool,
-    /// False refuses models without a known price.
-    pub allow_unpriced: bool,
+    /// What is done with models without a known price.
+    pub unpriced: Unpriced,
     /// Defaults for fields a client leaves out (system B's `DEFAULT_*`).
     pub defaults: RequestDefaults,
     /// Timeouts of providers that set none.
@@ -73,7 +74,7 @@ impl Default for EngineOptions {
             key_rest_ms: 60_000,
             recent_messages: 10,
             classify_by_model: false,
-            allow_unpriced: true,
+            unpriced: Unpriced::Allow,
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),
         }

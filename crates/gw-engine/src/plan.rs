@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use gw_catalog::Offering;
+use gw_core::budget::Room;
 use gw_core::layer::Layer;
 use gw_core::{Error, Kind, ModelName, ProviderId, Result};
-use gw_routing::{Plan, Question};
+use gw_routing::{Bar, ModelField, Plan, Question, parse_model_field};
 
 use crate::call::Call;
 use crate::health::Gate;
-use crate::options::Snapshot;
 use crate::recall::Recalled;
 
 /// A plan, and whom it was made for.
@@ -18,6 +18,10 @@ pub(crate) struct Planned {
     /// The candidate that the plan's summary and reason speak of; steps after this one may take it
     /// out.
     pub(crate) first: Arc<Offering>,
+    /// True where the request named a model.
+    pub(crate) is_named: bool,
+    /// What budgets had left when it was made.
+    pub(crate) room: Room,
 }
 
 /// Asks routing for a plan. Candidates are never empty.
@@ -25,6 +29,7 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
     if call.is_edited {
         call.features = gw_routing::Features::of(&call.inbound.request);
     }
+    let room = call.engine.resources.budgets.room(&call.scopes, call.started_at_ms());
     let context = &call.inbound.context;
     let question = Question {
         features: &call.features,
@@ -33,35 +38,49 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
         complexity: context.complexity,
         task: context.task,
         preferred_layer: context.preferred_layer,
-        max_layer: context.max_layer.unwrap_or(Layer::L3),
+        max_layer: max_layer(call, &room)?,
         is_free_only: context.is_free_only,
     };
     let now_ms = call.engine.resources.clock.monotonic_ms();
     let health = |provider: &ProviderId, model: &ModelName| health(call, provider, model, now_ms);
+    let bar = |offering: &Offering, layer: Layer| bar(call, offering, layer);
     let snapshot = gw_routing::Snapshot {
         catalog: &call.snapshot.catalog,
         providers: &call.snapshot.provider_ids,
         health: &health,
+        bar: &bar,
         options: &call.snapshot.routing,
     };
-    let mut plan = gw_routing::plan(&question, &snapshot)?;
+    let plan = gw_routing::plan(&question, &snapshot)?;
     let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
-    if let Some(first) = first
-        && !is_allowed(&first, &call.snapshot)
-    {
-        // Routing looks once more, without what is forbidden.
-        let forbidden = forbidden(&call.snapshot, &first);
-        plan = gw_routing::plan_without(&question, &snapshot, &forbidden)
-            .map_err(|_| not_allowed(&first))?;
-    }
-    plan.candidates.retain(|candidate| is_allowed(&candidate.offering, &call.snapshot));
-    let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
-    let first = first.ok_or_else(|| {
-        Error::new(Kind::NoCandidate, "configuration allows none of the models that fit")
-            .with_hint("See models_allow and models_deny of the providers in gateway.toml.")
-    })?;
+    let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
     call.route.summary.clone_from(&plan.summary);
-    Ok(Planned { plan, first })
+    let name = call.inbound.request.model.trim();
+    let meant = call.snapshot.catalog.alias(name).unwrap_or(name);
+    let is_named = matches!(parse_model_field(meant), ModelField::Named(_));
+    Ok(Planned { plan, first, is_named, room })
+}
+
+/// The highest layer that the request, the key with everything above it, and every budget allow.
+fn max_layer(call: &Call, room: &Room) -> Result<Layer> {
+    let of_key = call.inbound.principal.max_layer().ok_or_else(|| {
+        Error::new(Kind::Forbidden, "this key may use no layer of models")
+            .with_hint("Its policy and those above it have no layer in common; use another key.")
+    })?;
+    let asked = call.inbound.context.max_layer.unwrap_or(Layer::L3);
+    Ok(asked.min(of_key).min(room.max_layer.unwrap_or(Layer::L3)))
+}
+
+/// Who forbids a model: the lists of its provider, or what the caller may use.
+fn bar(call: &Call, offering: &Offering, layer: Layer) -> Option<Bar> {
+    let provider = call.snapshot.providers.get(&offering.provider);
+    if provider.is_some_and(|provider| !provider.allows(offering.name.as_str())) {
+        return Some(Bar::Configuration);
+    }
+    let principal = &call.inbound.principal;
+    let is_allowed = principal.allows_layer(layer)
+        && principal.allows_model(offering.provider.as_str(), offering.name.as_str());
+    (!is_allowed).then_some(Bar::Key)
 }
 
 /// Whether a model may be called now: by its breakers and pauses, and by the keys it can be called
@@ -88,26 +107,4 @@ fn health(
         None if health.gate(provider, model, now_ms) == Gate::Probe => gw_routing::Health::Probing,
         None => gw_routing::Health::Well,
     }
-}
-
-/// What `models_allow` and `models_deny` of a provider say.
-fn is_allowed(offering: &Offering, snapshot: &Snapshot) -> bool {
-    let provider = snapshot.providers.get(&offering.provider);
-    provider.is_none_or(|provider| provider.allows(offering.name.as_str()))
-}
-
-/// All models of the catalogue that are not allowed, and this one, which it may not list.
-fn forbidden(snapshot: &Snapshot, also: &Arc<Offering>) -> Vec<Arc<Offering>> {
-    let listed = snapshot.catalog.offerings().iter();
-    let listed = listed.filter(|offering| {
-        snapshot.provider_ids.contains(&offering.provider) && !is_allowed(offering, snapshot)
-    });
-    listed.chain([also]).cloned().collect()
-}
-
-fn not_allowed(offering: &Offering) -> Error {
-    let message = format!("model `{}` is not allowed at its provider", offering.id());
-    Error::new(Kind::Forbidden, message)
-        .with_field("model")
-        .with_hint("See models_allow and models_deny of the provider in gateway.toml.")
 }

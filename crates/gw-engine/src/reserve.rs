@@ -1,59 +1,154 @@
-//! Holds the plan's worst case before anything is sent.
+//! Holds what a call may cost before anything is sent: the first candidate's worst case, and more
+//! before anything dearer, or a further try after one that was billed.
+//!
+//! Holding the dearest candidate's price from the start would refuse calls that can be paid.
 
 use std::sync::Arc;
 
 use gw_catalog::Offering;
+use gw_core::budget::Room;
 use gw_core::reservation::{Claim, Reservation};
-use gw_core::{Error, Kind, Money, Result};
+use gw_core::{Error, Money, Result, Retry};
 
 use crate::call::Call;
+use crate::inbound::Door;
 use crate::plan::Planned;
 
 /// Tokens an answer is reckoned with where neither the request nor the catalogue limits it.
 const UNLIMITED_OUTPUT_TOKENS: u64 = 128_000;
 
-/// Reserves the dearest candidate's worst case: one candidate answers, the others fail unbilled.
-/// Where prices must be known, candidates without one are left out.
-pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Arc<Reservation>> {
-    let mut worst: Option<Money> = Some(Money::ZERO);
-    let mut worst_output = 0;
-    let mut unpriced: Option<String> = None;
-    let allows_unpriced = call.snapshot.engine.allow_unpriced;
-    planned.plan.candidates.retain(|candidate| {
-        let offering = &candidate.offering;
-        let output = output_tokens(call, offering);
-        let price = gw_ledger::worst_case(
-            offering,
-            call.features.input_tokens,
-            output,
-            call.started_at_ms(),
-        );
-        if price.is_none() && !allows_unpriced {
-            unpriced.get_or_insert_with(|| offering.id());
-            return false;
-        }
-        worst_output = worst_output.max(output);
-        worst = worst.zip(price).map(|(worst, price)| worst.max(price));
-        true
-    });
-    if planned.plan.candidates.is_empty() {
-        let message = format!("model `{}` has no known price", unpriced.unwrap_or_default());
-        return Err(Error::new(Kind::Forbidden, message).with_field("model").with_hint(
-            "Give it a price under [[models]] in gateway.toml, or set cost.unpriced = \"allow\".",
-        ));
+/// Models named in a reason at most.
+const NAMED_MAX: usize = 4;
+
+/// What may be needed at worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// `None` where a price is not known and that is allowed.
+    pub(crate) money: Option<Money>,
+    /// Tokens read and written.
+    pub(crate) tokens: u64,
+}
+
+impl Default for Need {
+    fn default() -> Self {
+        Self { money: Some(Money::ZERO), tokens: 0 }
     }
-    let principal = call.inbound.principal.clone();
-    let conversation = call.inbound.context.conversation.as_ref().map(|it| it.id.clone());
+}
+
+impl Need {
+    fn fits(self, room: &Room) -> bool {
+        let money = self.money.unwrap_or_default();
+        let has_money = money.is_zero() || room.dollars.is_none_or(|left| money <= left);
+        has_money && room.tokens.is_none_or(|left| self.tokens <= left)
+    }
+}
+
+/// Reserves the first candidate's worst case. Candidates that may not or cannot be paid for are left
+/// out, and the plan's reason says so; where no other is left, the reservation itself says which
+/// budget cannot pay.
+pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Arc<Reservation>> {
+    leave_out_unpriced(call, planned)?;
+    leave_out_too_dear(call, planned);
+    let first = planned.plan.candidates.first();
+    let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
+    let need = need(call, &first.offering)?;
     let claim = Claim {
-        worst_case: worst,
-        worst_tokens: call.features.input_tokens.saturating_add(worst_output),
-        ..Claim::new(call.id, principal, call.started_at_ms()).with_conversation(conversation)
+        call_id: call.id,
+        principal: call.inbound.principal.clone(),
+        at_ms: call.started_at_ms(),
+        scopes: call.scopes.clone(),
+        conversation: call.inbound.context.conversation.as_ref().map(|it| it.id.clone()),
+        worst_case: need.money,
+        worst_tokens: need.tokens,
+        // The gateway's own question is none of the caller's requests.
+        requests: u64::from(call.inbound.door != Door::Classify),
     };
     let budgets = Arc::clone(&call.engine.resources.budgets);
     let hold = Arc::new(Reservation::make(budgets, claim).await?);
     call.hold = Some(Arc::clone(&hold));
-    call.worst_case = worst;
+    call.held = need;
     Ok(hold)
+}
+
+/// Holds more where what was billed so far and one more try at this model need it.
+///
+/// # Errors
+/// [`gw_core::Kind::BudgetExhausted`] and [`gw_core::Kind::RateLimited`]; a cheaper candidate may still be tried.
+pub(crate) async fn extend(call: &mut Call, offering: &Offering, hold: &Reservation) -> Result<()> {
+    let need = need(call, offering)?;
+    let attempts = &call.attempts;
+    let billed: Money = attempts.iter().map(|attempt| attempt.cost.amount_or_zero()).sum();
+    let used = attempts.iter().fold(0_u64, |sum, attempt| {
+        let usage = &attempt.usage;
+        sum.saturating_add(usage.total_input()).saturating_add(usage.total_output())
+    });
+    let wanted = billed + need.money.unwrap_or_default();
+    let held = call.held.money.unwrap_or_default();
+    let more = (wanted > held).then(|| wanted.saturating_sub(held));
+    let tokens = used.saturating_add(need.tokens);
+    let more_tokens = tokens.saturating_sub(call.held.tokens);
+    if more.is_none() && more_tokens == 0 {
+        return Ok(());
+    }
+    let more = more.unwrap_or_default();
+    let extended = hold.extend(Some(more), more_tokens).await;
+    extended.map_err(|error| error.with_retry(Retry::Next))?;
+    call.held = Need { money: Some(held + more), tokens: call.held.tokens + more_tokens };
+    Ok(())
+}
+
+/// What one try at a model may need at worst.
+fn need(call: &Call, offering: &Offering) -> Result<Need> {
+    let input = call.features.input_tokens;
+    let output = output_tokens(call, offering);
+    let tokens = input.saturating_add(output);
+    let priced = gw_ledger::worst_case(offering, input, output, call.started_at_ms());
+    let unpriced = call.snapshot.engine.unpriced;
+    let money = unpriced.worst_case(priced, tokens, &offering.id());
+    Ok(Need { money: money.map_err(|error| error.with_field("model"))?, tokens })
+}
+
+fn leave_out_unpriced(call: &Call, planned: &mut Planned) -> Result<()> {
+    let mut refused: Option<Error> = None;
+    planned.plan.candidates.retain(|candidate| match need(call, &candidate.offering) {
+        Ok(_) => true,
+        Err(error) => {
+            refused.get_or_insert(error);
+            false
+        }
+    });
+    match refused {
+        Some(refused) if planned.plan.candidates.is_empty() => Err(refused),
+        _ => Ok(()),
+    }
+}
+
+/// Leaves out what budgets cannot pay for now, but never the last candidate, nor every form of a
+/// model that was asked for by name.
+fn leave_out_too_dear(call: &Call, planned: &mut Planned) {
+    let room = planned.room;
+    let is_payable = |offering: &Offering| need(call, offering).is_ok_and(|need| need.fits(&room));
+    let candidates = &mut planned.plan.candidates;
+    let stays = |offering: &Offering| {
+        is_payable(offering) && (!planned.is_named || offering.model == planned.first.model)
+    };
+    if !candidates.iter().any(|candidate| stays(&candidate.offering)) {
+        candidates.truncate(1);
+        return;
+    }
+    let mut left_out = Vec::new();
+    candidates.retain(|candidate| {
+        let is_payable = is_payable(&candidate.offering);
+        if !is_payable {
+            left_out.push(candidate.offering.id());
+        }
+        is_payable
+    });
+    if !left_out.is_empty() {
+        left_out.truncate(NAMED_MAX);
+        let names = left_out.join(", ");
+        planned.plan.reason.push_str(&format!("; over what the budget has left: {names}"));
+    }
 }
 
 /// The most that all answers asked for can be long together.

@@ -15,7 +15,7 @@ pub(crate) fn settle(call: &mut Call) -> Receipt {
         let tokens = receipt.usage.total_input().saturating_add(receipt.usage.total_output());
         let spent = receipt.cost.amount_or_zero();
         hold.settle(spent, tokens);
-        if let Some(held) = call.worst_case
+        if let Some(held) = call.held.money
             && spent > held
         {
             events::spent_beyond_hold(call.id, held, spent);

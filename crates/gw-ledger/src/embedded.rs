@@ -25,8 +25,16 @@ use parking_lot::Mutex;
 
 use crate::account::Totals;
 use crate::book::{Ask, Book, BudgetAlert};
-use crate::memory::Alert;
 use crate::window::span;
+
+/// The spending of this process reached the alert threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// The threshold (`COST_ALERT_THRESHOLD`).
+    pub threshold: Money,
+    /// What is spent now.
+    pub spent: Money,
+}
 
 type OnBudget = Box<dyn Fn(BudgetAlert) + Send + Sync>;
 type OnTotal = Box<dyn Fn(Alert) + Send + Sync>;

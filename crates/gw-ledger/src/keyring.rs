@@ -14,7 +14,7 @@ use gw_core::key::{KeyHash, KeyRecord, KeySecret, ScopeNode};
 use gw_core::principal::Principal;
 use gw_core::seam::{Authenticator, Clock, Entropy, Keys};
 use gw_core::{Error, Kind, Result, Scope, limits};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::hierarchy::Tree;
 use crate::key;
@@ -28,6 +28,14 @@ pub struct Keyring {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     known: RwLock<Known>,
+    asked: Mutex<Asked>,
+}
+
+/// How often the store was asked for unknown keys within a second.
+#[derive(Default)]
+struct Asked {
+    second: u64,
+    times: u32,
 }
 
 #[derive(Default)]
@@ -69,7 +77,8 @@ impl Keyring {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self> {
-        let keyring = Self { store, clock, entropy, known: RwLock::default() };
+        let keyring =
+            Self { store, clock, entropy, known: RwLock::default(), asked: Mutex::default() };
         keyring.reload().await?;
         Ok(keyring)
     }
@@ -121,6 +130,17 @@ impl Keyring {
     /// The organisations, teams, users and projects as they are known now.
     pub fn tree(&self) -> Tree {
         self.known.read().tree.clone()
+    }
+
+    /// The caller of a record that is no key of ours (a token's), with the accounts and policies above
+    /// those it names.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`] for accounts that contradict each other.
+    pub fn principal(&self, mut record: KeyRecord) -> Result<Principal> {
+        let known = self.known.read();
+        known.tree.place_key(&mut record)?;
+        Ok(known.tree.principal(&record))
     }
 
     /// Makes a key. An empty id is made up; accounts above those it names are filled in.
@@ -237,6 +257,7 @@ impl Keyring {
     }
 
     async fn ask(&self, hash: KeyHash, now_ms: i64) -> Result<Arc<Entry>> {
+        self.may_ask()?;
         match self.store.find_key(&hash).await? {
             Some((record, secret)) => {
                 verdict(&record, &secret, now_ms)?;
@@ -252,6 +273,23 @@ impl Keyring {
                 Err(unknown())
             }
         }
+    }
+
+    /// Counts a look-up of an unknown key: whoever makes up keys with a right checksum must not keep
+    /// the store from its work.
+    fn may_ask(&self) -> Result<()> {
+        let second = self.clock.monotonic_ms() / 1_000;
+        let mut asked = self.asked.lock();
+        if asked.second != second {
+            *asked = Asked { second, times: 0 };
+        }
+        if asked.times >= limits::UNKNOWN_KEYS_ASKED_PER_SECOND_MAX {
+            return Err(Error::new(Kind::RateLimited, "too many unknown keys are looked up")
+                .with_retry_after_ms(1_000)
+                .with_hint("a key that was made this moment is known in a second"));
+        }
+        asked.times += 1;
+        Ok(())
     }
 
     async fn touch(&self, entry: &Entry, now_ms: i64) {
@@ -280,6 +318,10 @@ impl Authenticator for Keyring {
         };
         self.touch(&entry, now_ms).await;
         Ok(Arc::clone(&entry.principal))
+    }
+
+    fn is_meant(&self, key: &str) -> bool {
+        key::is_well_formed(key)
     }
 }
 

@@ -118,6 +118,15 @@ impl Client {
         self.exchange(request, None).await
     }
 
+    /// Posts a message that no model answers and nobody charges for: an alert to the operator's own
+    /// address. It is no part of [`Upstream`], so the engine cannot reach it.
+    ///
+    /// # Errors
+    /// Those of [`Upstream::send`].
+    pub async fn deliver(&self, message: OutgoingRequest) -> Result<IncomingResponse> {
+        self.exchange(message, None).await
+    }
+
     async fn exchange(
         &self,
         outgoing: OutgoingRequest,

@@ -24,6 +24,15 @@ use crate::options::RoutingOptions;
 
 pub use screen::Verdict;
 
+/// Who forbids a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// The list of models of its provider, in the configuration.
+    Configuration,
+    /// What the caller's key, or anything above the key, may use.
+    Key,
+}
+
 /// What is asked, and by whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -85,6 +94,9 @@ pub struct Snapshot<'a> {
     pub providers: &'a [ProviderId],
     /// Who may be called now.
     pub health: &'a dyn Fn(&ProviderId, &ModelName) -> Health,
+    /// Whether something beside layers and switches forbids a model; it is told the layer that the
+    /// model stands in.
+    pub bar: &'a dyn Fn(&Offering, Layer) -> Option<Bar>,
     /// What configuration decides.
     pub options: &'a RoutingOptions,
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Dialect, DialectId};
+use gw_core::seam::{Authenticator, Dialect, DialectId};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -23,6 +23,10 @@ use crate::traffic::Traffic;
 pub struct App {
     /// Runs the calls.
     pub engine: Arc<Engine>,
+    /// Finds the caller behind a key that is not among the configured ones.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// What needs a look about money now, in words.
+    pub alerts: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// Every wire format that clients may speak.
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// The edge's own options.

@@ -16,7 +16,7 @@ use crate::auth::Caller;
 use crate::errors::Refusal;
 use crate::relay::Manners;
 use crate::surface::Surface;
-use crate::{body, call_context, estimate, relay, respond};
+use crate::{accounts, body, call_context, estimate, relay, respond};
 
 /// What a door of a dialect is.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +52,13 @@ pub(crate) async fn ask(
         fallback_id: String::new(),
         echo: dialect.echo(&decoded),
     };
+    let mut principal = caller.principal;
+    accounts::add_end_user(&mut principal, decoded.user.as_deref());
     let inbound = Inbound {
         door: manner.door,
         request: decoded,
         raw: Some((manner.dialect, bytes)),
-        principal: caller.principal,
+        principal,
         context,
     };
     let answer = server.app.engine.run(inbound).await?;

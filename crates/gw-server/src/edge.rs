@@ -11,17 +11,18 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use gw_core::Error;
+use gw_core::principal::Principal;
+use gw_core::{Error, Kind};
 use http::header::ALLOW;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-use crate::app::Server;
+use crate::app::{Server, ServerOptions};
 use crate::auth::Scope;
 use crate::errors::Refusal;
 use crate::http::Route;
-use crate::origin;
 use crate::surface::Surface;
 use crate::traffic::Visit;
+use crate::{accounts, origin, standing};
 
 /// The middleware around every route and around the answer to unknown paths.
 pub(crate) async fn edge(
@@ -41,8 +42,9 @@ pub(crate) async fn edge(
     let asked = cors_view(request.headers());
     let version = request.version();
 
+    let mut caller = None;
     let served = match route {
-        Some(route) => matched(&server, &route, request, next).await,
+        Some(route) => matched(&server, &route, request, next, &mut caller).await,
         None => unmatched(&server, &request),
     };
     let mut response = served.unwrap_or_else(IntoResponse::into_response);
@@ -53,6 +55,9 @@ pub(crate) async fn edge(
     let headers = response.headers_mut();
     if version >= Version::HTTP_2 {
         headers.remove(http::header::CONNECTION);
+    }
+    if let Some(principal) = &caller {
+        standing::write(&server, principal, surface, headers);
     }
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     origin::add_cors(&server.app.options, &asked, headers);
@@ -69,6 +74,7 @@ async fn matched(
     route: &Route,
     mut request: Request,
     next: Next,
+    known: &mut Option<Principal>,
 ) -> Result<Response, Refusal> {
     let options = &server.app.options;
     origin::check_host(options, request.uri(), request.headers())?;
@@ -78,9 +84,11 @@ async fn matched(
     if !route.offers(request.method()) {
         return Err(Refusal::wrong_method(request.method().as_str(), route.allow));
     }
-    let caller = server.keys.caller(request.headers(), route.scope)?;
-    if route.scope == Scope::Caller && caller.principal.key_id.is_none() {
-        origin::check_page(options, request.headers())?;
+    let mut caller = server.keys.caller(request.headers(), route.scope).await?;
+    if route.scope == Scope::Caller {
+        admit(options, route, &request, &caller.principal)?;
+        accounts::add_named(&mut caller.principal, request.headers())?;
+        *known = Some(caller.principal.clone());
     }
     request.extensions_mut().insert(caller);
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
@@ -90,6 +98,26 @@ async fn matched(
             Err(Error::internal("the gateway failed on this request").into())
         }
     }
+}
+
+/// Whether this caller may use this route.
+fn admit(
+    options: &ServerOptions,
+    route: &Route,
+    request: &Request,
+    principal: &Principal,
+) -> Result<(), Refusal> {
+    if principal.key_id.is_none() && principal.policies.is_empty() {
+        origin::check_page(options, request.headers())?;
+    }
+    let path = request.uri().path();
+    if principal.allows_endpoint(route.path) || principal.allows_endpoint(path) {
+        return Ok(());
+    }
+    let message = format!("this key may not use `{}`", route.path);
+    Err(Error::new(Kind::Forbidden, message)
+        .with_hint("its policy, or one above it, lists other endpoints; use another key")
+        .into())
 }
 
 fn preflight(route: &Route) -> Response {

@@ -93,7 +93,7 @@ pub(crate) fn routes() -> Vec<Route> {
 pub fn router(app: App) -> Router {
     let routes = routes();
     let openapi = openapi::document(&app, &routes);
-    let keys = Keys::new(&app.options);
+    let keys = Keys::new(&app.options, Arc::clone(&app.authenticator));
     let mut table = HashMap::new();
     let mut router: Router<Arc<Server>> = Router::new();
     for route in routes {

@@ -11,6 +11,7 @@ mod http;
 
 mod edge;
 
+mod accounts;
 mod auth;
 mod origin;
 mod surface;
@@ -24,6 +25,7 @@ mod errors;
 mod estimate;
 mod relay;
 mod respond;
+mod standing;
 
 mod openapi;
 mod traffic;

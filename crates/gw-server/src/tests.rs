@@ -1,6 +1,7 @@
 //! What callers of the edge see, over the real engine and a scripted provider.
 
-mod fixture;
+pub(crate) mod fixture;
+mod governed;
 
 mod bodies;
 mod browsers;

@@ -3,11 +3,13 @@
 //! It implements the seam traits of `gw_core::seam` and passes the conformance suite in `suite.rs`.
 //! It must not know doors, dialects or providers; nothing above it may know SQL.
 
+pub mod backlog;
 pub mod options;
 pub mod sqlite;
 
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 
+pub use backlog::Backlog;
 pub use options::{Durability, StoreOptions};
 pub use sqlite::{Retention, Store};

@@ -65,6 +65,8 @@ struct Inner {
     // Dropped first: the log is folded into the database by whichever connection closes last.
     readers: Arc<Readers>,
     queue: Queue,
+    /// The writer's connection: it alone can tell the commits of other programs from its own.
+    writer: Arc<Mutex<Connection>>,
     clock: Arc<dyn Clock>,
     path: Option<PathBuf>,
     place: Place,
@@ -132,12 +134,30 @@ impl Store {
         let connection = Arc::new(Mutex::new(connection));
         let source = source.unwrap_or_else(|| Source::Shared(Arc::clone(&connection)));
         let retention = Arc::new(Mutex::new(Retention::default()));
+        let writer = Arc::clone(&connection);
         let queue =
             Queue::start(connection, place.clone(), Arc::clone(&retention)).map_err(|error| {
                 Error::internal("the store's writer cannot be started").with_source(error)
             })?;
         let readers = Arc::new(Readers::new(source, place.clone(), readers));
-        Ok(Self { inner: Arc::new(Inner { readers, queue, clock, path, place, retention }) })
+        Ok(Self {
+            inner: Arc::new(Inner { readers, queue, writer, clock, path, place, retention }),
+        })
+    }
+
+    /// A number that changes when another program changed the file, and not when this store did.
+    /// Asking costs a look at shared memory.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::StoreUnavailable`].
+    pub async fn foreign_changes(&self) -> Result<i64> {
+        let writer = Arc::clone(&self.inner.writer);
+        let look =
+            move || writer.lock().query_one("PRAGMA data_version", [], |row| row.get::<_, i64>(0));
+        match tokio::task::spawn_blocking(look).await {
+            Ok(seen) => seen.map_err(|error| self.inner.place.fault(error)),
+            Err(_) => Err(self.inner.place.stopped("writer")),
+        }
     }
 
     async fn write(&self, write: Write) -> Result<Written> {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use gw_config::{Purpose, Settings};
-use gw_core::seam::StoreHealth;
 use gw_core::{Error, Kind, Layer};
 use gw_engine::Provider;
 use serde::Serialize;
@@ -18,6 +17,7 @@ use crate::discovery;
 use crate::output::Output;
 use crate::remote::Remote;
 use crate::setup::Setup;
+use crate::store::Use;
 
 /// Longest a provider is waited for.
 const PROBE: Duration = Duration::from_secs(15);
@@ -99,7 +99,7 @@ async fn look(setup: &Setup) -> Vec<Finding> {
         findings.push(running(setup, &loaded.settings, endpoint).await);
     }
     findings.push(port(&loaded.settings).await);
-    match assemble::gateway(&loaded) {
+    match assemble::gateway(&loaded, Use::Command).await {
         Ok(gateway) => inside(&gateway, &loaded.settings, &mut findings).await,
         Err(error) => findings.push(Finding::failed("start", &error)),
     }
@@ -107,13 +107,13 @@ async fn look(setup: &Setup) -> Vec<Finding> {
 }
 
 async fn inside(gateway: &Gateway, settings: &Settings, findings: &mut Vec<Finding>) {
-    let place = settings
-        .store
-        .path
-        .as_ref()
-        .map_or("in memory".to_owned(), |path| path.display().to_string());
-    findings.push(match gateway.store.check().await {
-        Ok(()) => Finding::ok("store", format!("SQLite, {place}")),
+    let store = &gateway.store;
+    let place = match store.name {
+        "sqlite" => format!("SQLite, {}", store.place),
+        _ => store.place.clone(),
+    };
+    findings.push(match store.health.check().await {
+        Ok(()) => Finding::ok("store", place),
         Err(error) => Finding::failed("store", &error),
     });
     let snapshot = gateway.engine.snapshot();

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use gw_config::section::server::Server;
 use gw_config::{Purpose, Settings};
 use gw_core::Layer;
-use gw_core::seam::StoreHealth;
+use gw_ledger::NewKey;
 use gw_server::{
     App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
 };
@@ -16,9 +16,11 @@ use tokio::net::TcpListener;
 
 use crate::assemble::{self, Gateway};
 use crate::cli::ServeArgs;
+use crate::oidc::Callers;
 use crate::output::Output;
 use crate::setup::Setup;
-use crate::{discovery, logging, mcp};
+use crate::store::Use;
+use crate::{alerts, discovery, logging, mcp, money};
 
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
@@ -29,6 +31,9 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     if let Some(port) = args.port {
         flags.push(("server.port", port.to_string()));
     }
+    if args.open {
+        flags.push(("server.allow_open", "true".to_owned()));
+    }
     let loaded = setup.load_to_answer(Purpose::Serve, &flags).await?;
     let settings = Arc::clone(&loaded.settings);
     logging::start(&settings)?;
@@ -38,29 +43,53 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .context("metrics cannot be collected")?;
-    let gateway = assemble::gateway(&loaded)?;
+    let mut gateway = assemble::gateway(&loaded, Use::Replica).await?;
     let stopped = signals()?;
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
     let resources = gateway.engine.resources();
     let (clock, entropy) = (Arc::clone(&resources.clock), Arc::clone(&resources.entropy));
-    let hub = mcp::hub(&loaded, setup, clock, entropy, Some(Arc::new(gateway.store.clone())))?;
+    let hub = mcp::hub(&loaded, setup, clock, entropy, gateway.store.jobs.clone())?;
     let files = mcp::watched(setup, &loaded);
     let following = tokio::spawn(mcp::follow(Arc::clone(&hub), setup.clone(), files));
+    let callers = Arc::new(Callers::new(
+        &settings.server.oidc,
+        Arc::clone(&gateway.governance.keyring),
+        assemble::client(&settings)?,
+        Arc::clone(&gateway.engine.resources().clock),
+    )?);
+    tokio::spawn(callers.warm_up());
+    let budgets = Arc::clone(&gateway.governance.budgets);
+    let threshold = money::threshold(&settings);
     let app = App {
+        alerts: Arc::new(move || alerts::lines(&budgets, threshold)),
         engine: Arc::clone(&gateway.engine),
+        authenticator: callers,
         dialects: gw_dialect::all().to_vec(),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),
         is_demo: gateway.is_demo,
-        store_name: "sqlite".to_owned(),
+        store_name: gateway.store.name.to_owned(),
         metrics,
         lifecycle: lifecycle.clone(),
         mcp: Some(Arc::clone(&hub)),
     };
     banner(&gateway, &settings, address, output);
+    let first_key = gateway.governance.first_key(&settings).await?;
+    if let Some(first_key) = first_key {
+        show_first_key(&first_key, output);
+    }
+    let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
+    let in_step = tokio::spawn(in_step);
+    let posting = gateway.messenger.take().map(|messenger| tokio::spawn(messenger.run()));
+    let backlog = gateway.store.backlog.clone();
+    let handing_over = tokio::spawn(async move {
+        if let Some(backlog) = backlog {
+            backlog.keep_handing_over().await;
+        }
+    });
     let looking =
         tokio::spawn(discovery::until_found(Arc::clone(&gateway.engine), Arc::clone(&settings)));
     let options = ServeOptions {
@@ -77,12 +106,25 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let served = gw_server::serve(listener, gw_server::router(app), stopped, options).await;
     looking.abort();
     following.abort();
+    in_step.abort();
+    if let Some(posting) = posting {
+        posting.abort();
+    }
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
         output.warning("some calls did not end within server.shutdown_grace_ms");
     }
-    gateway.store.flush().await?;
+    handing_over.abort();
+    if let Some(backlog) = &gateway.store.backlog
+        && let Err(error) = backlog.hand_over().await
+    {
+        let left = backlog.len().await;
+        output.warning(&format!(
+            "{left} call records wait beside the store for the next start: {error}"
+        ));
+    }
+    gateway.store.health.flush().await?;
     served.context("serving failed")
 }
 
@@ -169,6 +211,12 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
              and start again. --no-demo refuses to start instead.",
         );
     }
+    if !settings.server.require_key {
+        output.warning(&format!(
+            "OPEN: callers need no key. Whoever reaches http://{address} spends your money; leave \
+             out --open (server.allow_open) to ask for keys."
+        ));
+    }
     for layer in Layer::ALL {
         let models = snapshot.catalog.layer(layer, &snapshot.provider_ids);
         let state = match (settings.layers.of(layer).enabled, models.first()) {
@@ -178,12 +226,16 @@ fn banner(gateway: &Gateway, settings: &Settings, address: SocketAddr, output: O
         };
         output.note(&format!("  {layer}  {state}"));
     }
-    let store = settings
-        .store
-        .path
-        .as_ref()
-        .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
-    output.note(&format!("  store  {store}"));
+    output.note(&format!("  store  {}", gateway.store.place));
+}
+
+/// The only time the first key's secret is seen. It goes to the terminal and to no log.
+fn show_first_key(first: &NewKey, output: Output) {
+    output.note(&format!("  key    {}", first.key));
+    output.note(
+        "         This is the admin key. It is shown once: keep it. Clients send it as \
+         `Authorization: Bearer <key>` or `x-api-key: <key>`.",
+    );
 }
 
 /// Catches SIGINT and SIGTERM from now on, whether or not the wait has begun, and ends with the

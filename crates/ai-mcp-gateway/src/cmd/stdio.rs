@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use gw_config::Purpose;
-use gw_core::seam::{Clock, Entropy, Jobs, StoreHealth as _};
+use gw_core::seam::{Clock, Entropy};
 use gw_mcp::Exposure;
-use gw_store::Store;
 use tokio::io::BufReader;
 
 use crate::cli::StdioArgs;
 use crate::output::Output;
 use crate::real::{SystemClock, SystemEntropy};
 use crate::setup::Setup;
-use crate::{assemble, logging, mcp};
+use crate::store::Use;
+use crate::{logging, mcp, store};
 
 /// Longest wait for the store at the end.
 const FLUSH_WITHIN: Duration = Duration::from_secs(5);
@@ -28,8 +28,8 @@ pub(crate) async fn run(args: &StdioArgs, setup: &Setup, output: Output) -> Resu
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let store = Store::open(assemble::store_options(&loaded.settings), Arc::clone(&clock));
-    let store = match store {
+    let opened = store::open(&loaded.settings, &clock, &*entropy, Use::Command).await;
+    let store = match opened {
         Ok(store) => Some(store),
         Err(error) => {
             // Tools work without it; jobs do not outlive the process then.
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &StdioArgs, setup: &Setup, output: Output) -> Resu
             None
         }
     };
-    let jobs = store.clone().map(|store| Arc::new(store) as Arc<dyn Jobs>);
+    let jobs = store.as_ref().and_then(|store| store.jobs.clone());
     let hub = mcp::hub(&loaded, setup, clock, entropy, jobs)?;
     let files = mcp::watched(setup, &loaded);
     let following = tokio::spawn(mcp::follow(Arc::clone(&hub), setup.clone(), files));
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &StdioArgs, setup: &Setup, output: Output) -> Resu
     hub.stop().await;
     if let Some(store) = store {
         // The end of the client is the end of this process; what hangs is left behind.
-        let _ = tokio::time::timeout(FLUSH_WITHIN, store.flush()).await;
+        let _ = tokio::time::timeout(FLUSH_WITHIN, store.health.flush()).await;
     }
     served.context("standard input or output broke")
 }

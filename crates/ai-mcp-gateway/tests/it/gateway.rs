@@ -26,6 +26,7 @@ pub(crate) struct Launch {
     folder: Arc<TempDir>,
     env: Vec<(String, String)>,
     args: Vec<String>,
+    is_closed: bool,
 }
 
 /// How a command ended.
@@ -46,11 +47,17 @@ impl Launch {
     pub(crate) fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let args = ["serve", "--port", "0"].map(str::to_owned).to_vec();
-        Self { folder, env: Vec::new(), args }
+        Self { folder, env: Vec::new(), args, is_closed: false }
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// As it is without a word about keys: every caller needs one.
+    pub(crate) fn closed(mut self) -> Self {
+        self.is_closed = true;
         self
     }
 
@@ -85,6 +92,8 @@ impl Launch {
             .env("GATEWAY_STORE__PATH", self.database())
             // What happens to run on this machine is no part of a test.
             .env("GATEWAY_DEMO__LOCAL_ADDRESS", "off")
+            // Most tests are about something else than keys.
+            .envs((!self.is_closed).then_some(("GATEWAY_SERVER__ALLOW_OPEN", "true")))
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null())

@@ -84,6 +84,7 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     /// The target as it stood in the request line.
     pub(crate) uri: String,
+    pub(crate) headers: http::HeaderMap,
     pub(crate) body: Bytes,
 }
 
@@ -132,8 +133,9 @@ async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (method, uri) = (request.method().to_string(), request.uri().to_string());
+    let headers = request.headers().clone();
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let asked = Asked { method, uri, body };
+    let asked = Asked { method, uri, headers, body };
     journal.lock().push(asked.clone());
     let (status, body) = answer(&asked);
     let mut response = Response::new(Full::new(Bytes::from(body)));

@@ -28,6 +28,10 @@ fn the_example_loads_with_every_key_uncommented() {
         .env("MY_GATEWAY_KEY", "gateway-key")
         .env("MY_PROVIDER_KEY", "provider-key")
         .env("LAPTOP_KEY", "laptop-key")
+        .env("OIDC_JWKS", "{\"keys\": []}")
+        .env("OIDC_SECRET", "0123456789abcdef0123456789abcdef")
+        .env("ALERT_URL", "https://alerts.example/gateway")
+        .env("ALERT_SECRET", "between-us")
         .toml(&text)
         .load();
     let loaded = loaded.unwrap_or_else(|errors| panic!("{errors}\n{text}"));

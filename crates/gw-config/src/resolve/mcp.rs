@@ -42,22 +42,19 @@ impl Resolver {
 
     fn check_mcp_server(&mut self, key: &str, server: &McpServer) {
         let has_command = server.command.first().is_some_and(|program| !program.is_empty());
+        if let Some(url) = &server.url {
+            self.check_url(&format!("{key}.url"), url, "https://mcp.example/mcp");
+        }
         match (&server.url, has_command) {
-            (Some(url), false) => {
-                let key = format!("{key}.url");
-                self.check_url(&key, url, "https://mcp.example/mcp");
-            }
-            (None, true) => {}
+            (Some(_), false) | (None, true) => {}
             (None, false) => self.problem(
                 key,
                 format!("{key} has neither a command nor a url"),
                 "give it one, for example command = [\"npx\", \"-y\", \"some-server\"]",
             ),
-            (Some(_), true) => self.problem(
-                key,
-                format!("{key} has both a command and a url"),
-                "remove one of them",
-            ),
+            (Some(_), true) => {
+                self.warning(key, format!("{key} has both a command and a url; the url is used"));
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::Resolver;
 use crate::load::Purpose;
+use crate::section::oidc::Oidc;
 use crate::section::server::{CallerKey, RawServer, Server};
 
 /// Shortest key that a caller may have, in characters.
@@ -24,18 +25,13 @@ impl Resolver {
         }
         self.check_origins(&raw.cors_origins);
         let keys = self.keys(raw.key, raw.keys);
-        let require_key = raw.require_key.unwrap_or(!keys.is_empty());
-        if require_key && keys.is_empty() {
-            self.problem(
-                "server.require_key",
-                "server.require_key is true, but there is no key".to_owned(),
-                "set server.key or GATEWAY_SERVER__KEY",
-            );
-        }
+        let require_key = raw.require_key.unwrap_or(!raw.allow_open || !keys.is_empty());
         if !require_key && !raw.allow_open && !is_loopback(&host) {
             self.refuse_open(&host);
         }
+        self.check_oidc(&raw.oidc);
         Server {
+            oidc: raw.oidc,
             host,
             port: raw.port,
             cors_origins: raw.cors_origins,
@@ -48,6 +44,38 @@ impl Resolver {
         }
     }
 
+    fn check_oidc(&mut self, oidc: &Oidc) {
+        if oidc.issuer.is_none() {
+            return;
+        }
+        if oidc.audience.is_empty() {
+            self.problem(
+                "server.oidc.audience",
+                "server.oidc.issuer is set, and server.oidc.audience is empty".to_owned(),
+                "name what tokens for this gateway hold in `aud`: others are not meant for it",
+            );
+        }
+        let sources = [oidc.jwks_url.is_some(), oidc.jwks.is_some(), oidc.hmac_secret.is_some()];
+        if !sources.contains(&true) {
+            self.problem(
+                "server.oidc",
+                "server.oidc.issuer is set, and there are no keys to verify tokens with".to_owned(),
+                "set jwks_url, jwks or hmac_secret",
+            );
+        }
+        if let Some(url) = &oidc.jwks_url {
+            self.check_url("server.oidc.jwks_url", url, "https://login.example/certs");
+        }
+        let is_short = |secret: &crate::Secret| secret.expose_secret().len() < 32;
+        if oidc.hmac_secret.as_ref().is_some_and(is_short) {
+            self.problem(
+                "server.oidc.hmac_secret",
+                "server.oidc.hmac_secret is too short to sign with".to_owned(),
+                "use at least 32 random characters",
+            );
+        }
+    }
+
     fn refuse_open(&mut self, host: &str) {
         let message = format!(
             "server.host {host:?} can be reached from other machines, and callers need no key: \
@@ -57,8 +85,8 @@ impl Resolver {
             Purpose::Serve => self.problem(
                 "server.host",
                 message,
-                "set a key for callers (server.key, or GATEWAY_SERVER__KEY), listen on 127.0.0.1, \
-                 or set server.allow_open = true (GATEWAY_SERVER__ALLOW_OPEN=true)",
+                "leave out server.require_key = false, listen on 127.0.0.1, or set \
+                 server.allow_open = true (GATEWAY_SERVER__ALLOW_OPEN=true)",
             ),
             Purpose::Other => {
                 self.warning("server.host", format!("{message}; `serve` will refuse to start"));
@@ -125,6 +153,13 @@ fn is_host(host: &str) -> bool {
         || (!host.is_empty()
             && host.len() <= 253
             && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
+}
+
+impl Server {
+    /// True where only programs on this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
 }
 
 fn is_loopback(host: &str) -> bool {

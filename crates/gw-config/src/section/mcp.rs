@@ -149,7 +149,7 @@ pub struct McpServer {
     #[schemars(extend("x-example" = ["npx", "-y", "@modelcontextprotocol/server-filesystem", "."]))]
     pub command: Vec<String>,
     /// Environment of the command, beside the harmless part of the gateway's own.
-    #[schemars(extend("x-example" = { "TOKEN": "{env:MY_TOKEN}" }))]
+    #[schemars(extend("x-example" = { "TOKEN": "{env:MY_GATEWAY_KEY}" }))]
     pub environment: BTreeMap<String, Secret>,
     /// Where the command runs; the gateway's own folder unless set.
     #[schemars(extend("x-example" = "/srv/project"))]
@@ -160,7 +160,7 @@ pub struct McpServer {
     /// How the address is spoken to.
     pub transport: Transport,
     /// Headers of every request to it.
-    #[schemars(extend("x-example" = { "authorization": "Bearer {env:MY_TOKEN}" }))]
+    #[schemars(extend("x-example" = { "authorization": "Bearer {env:MY_GATEWAY_KEY}" }))]
     pub headers: BTreeMap<String, Secret>,
     /// Which protocol is spoken.
     pub era: Era,

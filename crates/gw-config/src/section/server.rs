@@ -5,13 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
+use crate::section::oidc::Oidc;
 
 /// Where the gateway listens and who may call it.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawServer {
-    /// Address to listen on. An address that others can reach needs `key` or `keys`, or
-    /// `allow_open`.
+    /// Address to listen on.
     pub host: String,
     /// Port to listen on; 0 takes any free one.
     pub port: u16,
@@ -26,16 +26,19 @@ pub struct RawServer {
     pub request_timeout_ms: u64,
     /// How long running requests may take to finish when the gateway stops, in milliseconds.
     pub shutdown_grace_ms: u64,
-    /// One key that callers must send; the short form of `keys`.
+    /// One key that callers may send, beside those made with `keys create`; the short form of
+    /// `keys`. It may do everything.
     #[schemars(extend("x-example" = "{env:MY_GATEWAY_KEY}"))]
     pub key: Option<Secret>,
-    /// Keys that callers may send, each with a name.
+    /// Keys that callers may send, each with a name. They may do everything.
     pub keys: Vec<CallerKey>,
-    /// Refuses callers without a key. Follows from whether there are keys unless set.
+    /// Refuses callers without a key. True unless set here or opened by `allow_open`; false alone
+    /// serves callers without a key on this machine only.
     pub require_key: Option<bool>,
-    /// Accepts callers without a key on an address that others can reach. Whoever reaches it
-    /// spends your money.
+    /// Serves callers without a key, on any address. Whoever reaches it spends your money.
     pub allow_open: bool,
+    /// Tokens of an identity provider, in place of keys.
+    pub oidc: Oidc,
 }
 
 impl Default for RawServer {
@@ -51,6 +54,7 @@ impl Default for RawServer {
             keys: Vec::new(),
             require_key: None,
             allow_open: false,
+            oidc: Oidc::default(),
         }
     }
 }
@@ -90,6 +94,8 @@ pub struct Server {
     pub require_key: bool,
     /// True where being open to others was asked for.
     pub allow_open: bool,
+    /// Tokens of an identity provider; off without an issuer.
+    pub oidc: Oidc,
     /// All keys; ids and keys are unique.
     pub keys: Vec<CallerKey>,
 }

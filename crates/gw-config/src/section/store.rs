@@ -19,9 +19,42 @@ pub struct RawStore {
     /// `ai-mcp-gateway/gateway.sqlite` in the user's data folder.
     #[schemars(extend("x-example" = "/var/lib/ai-mcp-gateway/gateway.sqlite"))]
     pub path: Option<PathBuf>,
-    /// PostgreSQL address. Not available in this version.
-    #[schemars(extend("x-unavailable" = true))]
+    /// PostgreSQL database, instead of SQLite; for several gateways that share one store.
+    #[schemars(extend("x-example" = "postgres://gateway@db.example:5432/gateway"))]
     pub url: Option<Secret>,
+    /// Host of the PostgreSQL server, where `url` is not set; takes `db_name` and `db_user` as well.
+    #[schemars(extend("x-example" = "db.example"))]
+    pub db_host: Option<String>,
+    /// Its port; 5432 unless set.
+    #[schemars(range(min = 1, max = 65_535), extend("x-example" = 5432))]
+    pub db_port: Option<u16>,
+    /// The database.
+    #[schemars(extend("x-example" = "gateway"))]
+    pub db_name: Option<String>,
+    /// The user.
+    #[schemars(extend("x-example" = "gateway"))]
+    pub db_user: Option<String>,
+    /// The user's password.
+    pub db_password: Option<Secret>,
+    /// Encryption of the connection to PostgreSQL; `sslmode` in `url` wins.
+    #[schemars(extend("x-example" = "verify"))]
+    pub tls: Option<Tls>,
+    /// Certificates to trust under `tls = "verify"` beside the system's, in PEM.
+    #[schemars(extend("x-example" = "/etc/ssl/db-ca.pem"))]
+    pub tls_ca_file: Option<PathBuf>,
+    /// Connections to PostgreSQL for reads and changes; four more write, watch and listen.
+    #[schemars(range(min = 2, max = 256))]
+    pub connections: usize,
+    /// Longest a statement in PostgreSQL may run, in milliseconds.
+    #[schemars(range(min = 100, max = 600_000))]
+    pub statement_timeout_ms: u64,
+    /// Folder of the journal that takes calls while PostgreSQL is away. By default
+    /// `ai-mcp-gateway/journal` in the user's data folder.
+    #[schemars(extend("x-example" = "/var/lib/ai-mcp-gateway/journal"))]
+    pub journal_path: Option<PathBuf>,
+    /// Megabytes of that journal; beyond them calls are no longer recorded until PostgreSQL is back.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub journal_megabytes_max: u64,
     /// Redis address. Not available in this version.
     #[schemars(extend("x-unavailable" = true))]
     pub redis_url: Option<Secret>,
@@ -32,6 +65,14 @@ pub struct RawStore {
     pub readers: usize,
     /// How long to wait for another program that holds the file, in milliseconds.
     pub busy_timeout_ms: u64,
+    /// Days for which calls are kept one by one; without end unless set. Sums of usage and
+    /// spending stay.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub calls_kept_days: Option<u32>,
+    /// Megabytes that all kept calls may take together, about; the oldest go first. Without end
+    /// unless set.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub calls_megabytes_max: Option<u64>,
 }
 
 impl Default for RawStore {
@@ -39,10 +80,23 @@ impl Default for RawStore {
         Self {
             path: None,
             url: None,
+            db_host: None,
+            db_port: None,
+            db_name: None,
+            db_user: None,
+            db_password: None,
+            tls: None,
+            tls_ca_file: None,
+            connections: 10,
+            statement_timeout_ms: 10_000,
+            journal_path: None,
+            journal_megabytes_max: 1_024,
             redis_url: None,
             durability: Durability::Os,
             readers: limits::STORE_READERS_MAX,
             busy_timeout_ms: 5_000,
+            calls_kept_days: None,
+            calls_megabytes_max: None,
         }
     }
 }
@@ -57,18 +111,59 @@ pub enum Durability {
     Fsync,
 }
 
+/// Whether and how a connection is encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    #[default]
+    Prefer,
+    /// Always; nobody proves who the server is.
+    Require,
+    /// Always, and the server's certificate must be trusted and bear its name.
+    Verify,
+}
+
+/// The PostgreSQL database, checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Postgres {
+    /// Its address, with user and password.
+    pub url: Secret,
+    /// Encryption.
+    pub tls: Tls,
+    /// Certificates to trust beside the system's.
+    pub tls_ca_file: Option<PathBuf>,
+    /// Connections for reads and changes.
+    pub connections: usize,
+    /// Longest a statement may run, in milliseconds.
+    pub statement_timeout_ms: u64,
+    /// Folder of the journal.
+    pub journal_path: PathBuf,
+    /// Megabytes of the journal.
+    pub journal_megabytes_max: u64,
+}
+
 /// `[store]`, checked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Store {
     /// The SQLite file; `None` keeps everything in memory.
     #[serde(serialize_with = "path_or_memory")]
     pub path: Option<PathBuf>,
+    /// The database that takes the file's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Postgres>,
     /// What a finished write survives.
     pub durability: Durability,
     /// Reads that run at one time.
     pub readers: usize,
     /// Wait for another program that holds the file, in milliseconds.
     pub busy_timeout_ms: u64,
+    /// Days for which calls are kept one by one; `None`: without end.
+    pub calls_kept_days: Option<u32>,
+    /// Megabytes that kept calls may take; `None`: without end.
+    pub calls_megabytes_max: Option<u64>,
 }
 
 fn path_or_memory<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {

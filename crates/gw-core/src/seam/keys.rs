@@ -90,4 +90,10 @@ pub trait Authenticator: Send + Sync + 'static {
     /// [`crate::Kind::Unauthenticated`]: malformed (found without looking anything up), unknown,
     /// revoked or expired. [`crate::Kind::StoreUnavailable`] where only the store could tell.
     async fn authenticate(&self, key: &str) -> Result<Arc<Principal>>;
+
+    /// True for a text that by its form is meant for this gateway, good or not. A gateway that
+    /// serves callers without a key refuses such a text when it is not good, and ignores all others.
+    fn is_meant(&self, _key: &str) -> bool {
+        true
+    }
 }

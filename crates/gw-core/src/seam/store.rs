@@ -22,6 +22,11 @@ pub trait CallLog: Send + Sync + 'static {
     /// [`crate::Kind::StoreUnavailable`] where the journal cannot be written.
     async fn record(&self, call: CallRecord) -> Result<()>;
 
+    /// False where so many records wait for the store that no new call may begin.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Sums over calls.
     ///
     /// # Errors
@@ -89,6 +94,15 @@ pub trait StoreHealth: Send + Sync + 'static {
     /// # Errors
     /// [`crate::Kind::StoreUnavailable`].
     async fn check(&self) -> Result<()>;
+
+    /// Whether calls can be kept from now on: a store that bridges an outage says yes where
+    /// [`StoreHealth::check`] says no.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn ready(&self) -> Result<()> {
+        self.check().await
+    }
 
     /// Writes out everything queued; called before the process ends.
     ///

@@ -24,7 +24,7 @@ use gw_engine::{
     Answer, AnswerBody, AnswerStream, CallContext, Credential, Door, Engine, EngineOptions,
     Failure, Inbound, Piece, Provider, Receipt, Resources, Snapshot, Whole,
 };
-use gw_ledger::MemoryBudgets;
+use gw_ledger::EmbeddedBudgets;
 use gw_store::{Store, StoreOptions};
 use http::HeaderMap;
 use parking_lot::Mutex;
@@ -111,7 +111,7 @@ pub(crate) struct World {
     pub(crate) engine: Arc<Engine>,
     pub(crate) script: Arc<Script>,
     pub(crate) log: Arc<Log>,
-    pub(crate) budgets: Arc<MemoryBudgets>,
+    pub(crate) budgets: Arc<EmbeddedBudgets>,
     pub(crate) store: Store,
 }
 
@@ -228,7 +228,7 @@ impl Setup {
     pub(crate) fn build(self) -> World {
         let script = Script::new();
         let clock = Arc::new(TestClock { began: Instant::now() });
-        let budgets = Arc::new(MemoryBudgets::new());
+        let budgets = Arc::new(EmbeddedBudgets::new(Arc::<TestClock>::clone(&clock)));
         let log = Arc::new(Log {
             records: Mutex::default(),
             permits: Semaphore::new(10_000),
@@ -239,7 +239,7 @@ impl Setup {
         let resources = Resources {
             clock,
             entropy: Arc::new(Seeded(AtomicU64::new(7))),
-            budgets: Arc::<MemoryBudgets>::clone(&budgets),
+            budgets: Arc::<EmbeddedBudgets>::clone(&budgets),
             calls: Arc::<Log>::clone(&log),
             conversations: Arc::new(store.clone()) as Arc<dyn Conversations>,
             store: Arc::<Log>::clone(&log),

@@ -8,6 +8,7 @@ mod cancel;
 mod classify;
 mod conversation;
 mod fallback;
+mod govern;
 mod money;
 mod passthrough;
 mod plan;

@@ -2,6 +2,7 @@
 
 use gw_core::money::CostSource;
 use gw_core::{Cost, Kind, Money};
+use gw_ledger::Unpriced;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -107,7 +108,7 @@ async fn unpriced_is_a_state_and_not_free() {
 
 #[tokio::test(start_paused = true)]
 async fn unpriced_models_can_be_refused_before_anything_is_sent() {
-    let world = world_with(|setup| setup.options.allow_unpriced = false);
+    let world = world_with(|setup| setup.options.unpriced = Unpriced::Deny);
     let error = world.failure(ask("mystery")).await;
     assert_eq!((error.kind(), error.field()), (Kind::Forbidden, Some("model")));
     assert!(error.message().contains("alpha/mystery"), "{error}");
@@ -118,7 +119,7 @@ async fn unpriced_models_can_be_refused_before_anything_is_sent() {
 #[tokio::test(start_paused = true)]
 async fn where_prices_must_be_known_an_unpriced_stand_in_is_only_left_out() {
     let world = world_with(|setup| {
-        setup.options.allow_unpriced = false;
+        setup.options.unpriced = Unpriced::Deny;
         setup.options.attempts_per_candidate = 1;
         setup.offerings[1].prices.clear();
     });

@@ -228,3 +228,20 @@ async fn a_narrowed_team_narrows_its_keys_at_once() {
     let caller = ring.authenticate(&made.key).await.expect("known");
     assert_eq!(caller.max_layer(), Some(Layer::L2));
 }
+
+#[tokio::test]
+async fn a_flood_of_well_formed_keys_asks_the_store_a_bounded_number_of_times() {
+    let World { ring, store, .. } = world().await;
+    let made_up = Counting(AtomicU64::new(1_000_000));
+    let mut kinds = Vec::new();
+    for _ in 0..1_000 {
+        let key = key::generate(&made_up);
+        kinds.push(ring.authenticate(&key).await.expect_err("unknown").kind());
+    }
+    let most = gw_core::limits::UNKNOWN_KEYS_ASKED_PER_SECOND_MAX as usize;
+    assert_eq!(store.asked.load(Ordering::Relaxed), most);
+    assert!(kinds[..most].iter().all(|kind| *kind == Kind::Unauthenticated));
+    assert!(kinds[most..].iter().all(|kind| *kind == Kind::RateLimited));
+    let own = ring.create(KeyRecord::default()).await.expect("made");
+    ring.authenticate(&own.key).await.expect("known keys are not kept waiting");
+}

@@ -10,7 +10,7 @@ use crate::features::Need;
 use crate::plan::draft::Draft;
 use crate::plan::scope::{Mode, Scope};
 use crate::plan::screen::{Screen, Verdict, can, standing};
-use crate::plan::{Question, Snapshot};
+use crate::plan::{Bar, Question, Snapshot};
 
 /// A name that means nothing here: misspelt, switched off, or at a provider without a key.
 pub(super) fn unknown_model(name: &str, nearest: &[String], snapshot: &Snapshot<'_>) -> Error {
@@ -60,6 +60,7 @@ pub(super) fn named_model(draft: &Draft<'_>, question: &Question<'_>) -> Error {
             ),
             format!("Ask for a model of {cap} or lower, or for `auto`."),
         ),
+        Verdict::Barred(bar) => return barred(&format!("model `{id}`"), *bar),
         Verdict::LayerDisabled => (
             Kind::Forbidden,
             format!("model `{id}` is of layer {layer}, which is switched off"),
@@ -80,6 +81,21 @@ pub(super) fn named_model(draft: &Draft<'_>, question: &Question<'_>) -> Error {
         }
     };
     Error::new(kind, message).with_field("model").with_hint(hint)
+}
+
+fn barred(what: &str, bar: Bar) -> Error {
+    let (whom, hint) = match bar {
+        Bar::Configuration => {
+            ("at its provider", "See models_allow and models_deny of the provider in gateway.toml.")
+        }
+        Bar::Key => (
+            "to this key",
+            "Ask for `auto` or a model of /v1/models that the key may use, or use another key.",
+        ),
+    };
+    Error::new(Kind::Forbidden, format!("{what} is not allowed {whom}"))
+        .with_field("model")
+        .with_hint(hint)
 }
 
 /// No model of any allowed layer may and can answer.
@@ -103,6 +119,10 @@ pub(super) fn no_model(screen: &Screen<'_>, scope: &Scope) -> Error {
     let in_scope: Vec<&Offering> = all.iter().filter(is_in_scope).copied().collect();
     if in_scope.is_empty() {
         return empty_layers(screen, scope, &all);
+    }
+    let bars = in_scope.iter().map(|offering| (snapshot.bar)(offering, standing(offering)));
+    if let Some(bar) = bars.min_by_key(Option::is_some).flatten() {
+        return barred(&format!("every model of layer {}", layers_text(scope)), bar);
     }
     let left: Vec<&Offering> =
         in_scope.into_iter().filter(|offering| !screen.has_failed(offering)).collect();

@@ -8,7 +8,7 @@ use gw_catalog::{Bands, Modality, Offering};
 use gw_core::Layer;
 
 use crate::features::Need;
-use crate::plan::{Question, Snapshot};
+use crate::plan::{Bar, Question, Snapshot};
 
 /// What came of a model that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Verdict {
     BelowFloor(Layer),
     /// It stands in another layer than the chosen one.
     OtherLayer,
+    /// It may not be used.
+    Barred(Bar),
     /// It has failed this question already.
     Failed,
     /// It costs money, and nothing may be spent.
@@ -68,6 +70,8 @@ impl fmt::Display for Verdict {
             Self::AboveCap(layer) => write!(f, "above {layer}, the highest layer allowed"),
             Self::BelowFloor(layer) => write!(f, "below {layer}, the lowest layer wanted"),
             Self::OtherLayer => f.write_str("in another layer than the chosen one"),
+            Self::Barred(Bar::Configuration) => f.write_str("not allowed at its provider"),
+            Self::Barred(Bar::Key) => f.write_str("not allowed to the caller's key"),
             Self::Failed => f.write_str("failed already"),
             Self::NotFree => f.write_str("not free"),
             Self::NotChat => f.write_str("does not answer with text"),
@@ -128,6 +132,9 @@ impl Screen<'_> {
         }
         if layer < bounds.floor {
             return Err(Verdict::BelowFloor(bounds.floor));
+        }
+        if let Some(bar) = (self.snapshot.bar)(offering, layer) {
+            return Err(Verdict::Barred(bar));
         }
         if self.question.is_free_only && !offering.is_free {
             return Err(Verdict::NotFree);

@@ -127,8 +127,13 @@ impl World {
             is_free_only: self.is_free_only,
         };
         let options = &self.options;
-        let snapshot =
-            Snapshot { catalog: &catalog, providers: &providers, health: &health, options };
+        let snapshot = Snapshot {
+            catalog: &catalog,
+            providers: &providers,
+            health: &health,
+            bar: &|_, _| None,
+            options,
+        };
         plan_without(&question, &snapshot, &failed)
     }
 

@@ -163,6 +163,7 @@ fn alerts(server: &Server, reports: &[HealthReport], is_store_well: bool) -> Vec
     if !is_store_well {
         alerts.push("the durable store does not answer".to_owned());
     }
+    alerts.extend((server.app.alerts)());
     for report in reports {
         match &report.state {
             ProviderState::Healthy => {}

@@ -37,7 +37,7 @@ async fn ready(State(server): State<Arc<Server>>) -> Result<Response, Refusal> {
         return Err(Error::new(Kind::ShuttingDown, "the gateway is stopping").into());
     }
     let store = &server.app.engine.resources().store;
-    match tokio::time::timeout(STORE_WAIT, store.check()).await {
+    match tokio::time::timeout(STORE_WAIT, store.ready()).await {
         Ok(Ok(())) => Ok(respond::json_of(&ProbeAnswer { status: "ok" })?),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => {

@@ -10,14 +10,15 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTable};
+use gw_core::principal::Principal;
 use gw_core::record::{
     CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StatsRow, StoredMessage,
     StoredSummary, TodoItem,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
-    BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy, IncomingResponse,
-    OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream,
+    Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
+    IncomingResponse, OutgoingRequest, Quirks, StoreHealth, Timeouts, Upstream,
 };
 use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
@@ -199,6 +200,20 @@ impl Entropy for Counting {
     }
 }
 
+/// A key ring without a key.
+pub(crate) struct NoKeys;
+
+#[async_trait]
+impl Authenticator for NoKeys {
+    async fn authenticate(&self, _: &str) -> gw_core::Result<Arc<Principal>> {
+        Err(Error::new(Kind::Unauthenticated, "the key is not known here"))
+    }
+
+    fn is_meant(&self, key: &str) -> bool {
+        key.starts_with("gw-")
+    }
+}
+
 struct NoLimits;
 
 #[async_trait]
@@ -341,6 +356,15 @@ pub(super) fn gateway() -> Gateway {
 
 /// A gateway whose options the test changes.
 pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
+    governed(change, Arc::new(NoLimits), Arc::new(NoKeys))
+}
+
+/// A gateway with budgets and keys.
+pub(super) fn governed(
+    change: impl FnOnce(&mut ServerOptions),
+    budgets: Arc<dyn BudgetStore>,
+    authenticator: Arc<dyn Authenticator>,
+) -> Gateway {
     let upstream = Arc::new(Scripted::default());
     let store = Arc::new(Memory::default());
     let clock = Arc::new(Hands {
@@ -350,7 +374,7 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
     let resources = Resources {
         clock: Arc::<Hands>::clone(&clock),
         entropy: Arc::new(Counting(AtomicU64::new(1))),
-        budgets: Arc::new(NoLimits),
+        budgets,
         calls: Arc::<Memory>::clone(&store),
         conversations: Arc::<Memory>::clone(&store),
         store: Arc::<Memory>::clone(&store),
@@ -364,6 +388,8 @@ pub(super) fn gateway_with(change: impl FnOnce(&mut ServerOptions)) -> Gateway {
     let lifecycle = Lifecycle::default();
     let app = App {
         engine: Arc::clone(&engine),
+        authenticator,
+        alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
         options,
         version: "0.0.0-test".to_owned(),

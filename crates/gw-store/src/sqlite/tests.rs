@@ -50,6 +50,7 @@ fn raw(path: &Path) -> rusqlite::Connection {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_passes_the_suite() {
     suite::run(async || Arc::new(open(StoreOptions::memory()).expect("opened"))).await;
+    suite::run_jobs(&open(StoreOptions::memory()).expect("opened")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,4 +116,22 @@ async fn file_and_log_are_for_this_user_alone() {
         let rights = file.metadata().expect("there").permissions().mode();
         assert_eq!(rights & 0o777, 0o600, "{}", file.display());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_changes_of_others_count_as_foreign() {
+    use gw_core::seam::StoreHealth as _;
+
+    let (_folder, path) = folder();
+    let store = open_file(&path);
+    let before = store.foreign_changes().await.expect("seen");
+    let conversation = suite::conversation("own");
+    store.append(conversation.clone(), vec![suite::turn("hi")]).await.expect("kept");
+    store.flush().await.expect("flushed");
+    assert_eq!(store.foreign_changes().await.expect("seen"), before, "its own write");
+    let other = open_file(&path);
+    other.append(conversation, vec![suite::turn("ho")]).await.expect("kept");
+    let after = store.foreign_changes().await.expect("seen");
+    assert_ne!(after, before, "another's write");
+    assert_eq!(store.foreign_changes().await.expect("seen"), after);
 }

@@ -16,6 +16,7 @@ fn sample(var: &EnvVar) -> String {
         Effect::Convert(_, Reading::Seconds) => return "7".to_owned(),
         Effect::Convert(_, Reading::Mode) => return "api".to_owned(),
         Effect::Convert(_, Reading::Format) => return "anthropic".to_owned(),
+        Effect::Convert(_, Reading::Ssl) => return "true".to_owned(),
         Effect::Recognised(_) => return "x".to_owned(),
     };
     let schema = key.split('.').fold(schema::root(), |schema, word| match schema::kind(schema) {
@@ -34,6 +35,7 @@ fn sample(var: &EnvVar) -> String {
             let other = words.iter().rev().find(|word| default != Some(&(**word).into()));
             (*other.unwrap()).to_owned()
         }
+        _ if key == "store.url" => "postgres://u@h/d".to_owned(),
         _ if key == "server.host" => "localhost".to_owned(),
         _ if key == "server.cors_origins" => "https://a.example".to_owned(),
         _ => "http://127.0.0.1:9/".to_owned(),
@@ -83,10 +85,24 @@ fn the_seeds_own_example_loads() {
     assert_eq!(settings.routing.task_models.code, ["qwen/coder", "deepseek/coder"]);
     assert_eq!(settings.routing.fallback.openrouter_fallback_models, ["a/b", "c/d"]);
     assert!(!settings.layers.l3.enabled && !settings.providers["ollama"].enabled);
-    insta::assert_snapshot!(warnings(&loaded).join("\n"), @r"
-    .env:15: DATABASE_URL: DATABASE_URL, DB_HOST are recognised, but the PostgreSQL store is not in this version; SQLite is used
-    .env:11: REDIS_HOST: REDIS_HOST, REDIS_PORT, REDIS_DB are recognised, but the Redis store is not in this version; counters are kept in the process
-    ");
+    let postgres = settings.store.postgres.as_ref().expect("named");
+    assert_eq!(postgres.url.expose_secret(), "postgresql://u:p@localhost/x");
+    insta::assert_snapshot!(warnings(&loaded).join("\n"), @".env:11: REDIS_HOST: REDIS_HOST, REDIS_PORT, REDIS_DB are recognised, but the Redis store is not in this version; counters are kept in the process");
+}
+
+#[test]
+fn system_as_database_is_used_where_host_name_and_user_are_set() {
+    let bench = Bench::new().env("DB_HOST", "db.example").env("DB_NAME", "ai gateway");
+    let half = bench.good();
+    assert!(half.settings.store.postgres.is_none());
+    assert!(warnings(&half)[0].contains("SQLite is used"), "{:?}", half.warnings);
+    let whole = bench.env("DB_USER", "me").env("DB_PASSWORD", "p@ss/word").env("DB_SSL", "true");
+    let loaded = whole.good();
+    let postgres = loaded.settings.store.postgres.as_ref().expect("named");
+    let url = "postgres://me:p%40ss%2Fword@db.example:5432/ai%20gateway";
+    assert_eq!(postgres.url.expose_secret(), url);
+    assert_eq!(postgres.tls, crate::section::store::Tls::Require);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
 }
 
 #[test]

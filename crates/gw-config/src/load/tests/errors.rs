@@ -90,18 +90,18 @@ fn placeholders_that_lead_nowhere_are_errors() {
 }
 
 #[test]
-fn stores_of_later_versions_are_refused_in_the_file() {
-    let bench = Bench::new().toml("[store]\nurl = \"postgres://u:pw@h/d\"\n");
-    insta::assert_snapshot!(bench.errors(), @"gateway.toml:2:7: store.url is set, but the PostgreSQL store is not in this version; remove it; `store.path` names the SQLite file");
+fn databases_of_other_kinds_are_refused() {
+    let bench =
+        Bench::new().toml("[store]\nurl = \"mysql://u:pw@h/d\"\nredis_url = \"redis://h\"\n");
+    insta::assert_snapshot!(bench.errors(), @r"
+    gateway.toml:2:7: store.url is not the address of a PostgreSQL database; write it like postgres://user:password@host:5432/database
+    gateway.toml:3:13: store.redis_url is set, but the Redis store is not in this version; remove it
+    ");
 }
 
 #[test]
 fn relations_between_keys_are_checked() {
     for (toml, expected) in [
-        (
-            "[server]\nrequire_key = true\n",
-            "gateway.toml:2:15: server.require_key is true, but there is no key",
-        ),
         ("[server]\nkey = \"short\"\n", "gateway.toml:2:7: server.key is too short"),
         (
             "[[server.keys]]\nid = \"a\"\nkey = \"12345678\"\n[[server.keys]]\nid = \"a\"\nkey = \"12345678\"\n",

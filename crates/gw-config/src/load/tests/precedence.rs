@@ -132,10 +132,12 @@ fn placeholders_fetch_variables_and_files() {
 }
 
 #[test]
-fn an_open_address_needs_a_key_or_a_word() {
-    let bench = Bench::new().env("API_HOST", "0.0.0.0");
-    insta::assert_snapshot!(bench.errors(), @r#"environment: API_HOST: server.host "0.0.0.0" can be reached from other machines, and callers need no key: anyone could spend your money; set a key for callers (server.key, or GATEWAY_SERVER__KEY), listen on 127.0.0.1, or set server.allow_open = true (GATEWAY_SERVER__ALLOW_OPEN=true)"#);
-    let mut other = Bench::new().env("API_HOST", "::");
+fn an_address_that_others_reach_is_opened_by_its_own_word_only() {
+    let closed = Bench::new().env("API_HOST", "0.0.0.0");
+    assert!(closed.good().settings.server.require_key);
+    let bench = Bench::new().env("API_HOST", "0.0.0.0").flag("server.require_key", "false");
+    insta::assert_snapshot!(bench.errors(), @r#"environment: API_HOST: server.host "0.0.0.0" can be reached from other machines, and callers need no key: anyone could spend your money; leave out server.require_key = false, listen on 127.0.0.1, or set server.allow_open = true (GATEWAY_SERVER__ALLOW_OPEN=true)"#);
+    let mut other = Bench::new().env("API_HOST", "::").flag("server.require_key", "false");
     assert!(other.load().is_err());
     other.inputs.purpose = Purpose::Other;
     assert!(warnings(&other.good())[0].contains("`serve` will refuse to start"));
@@ -146,6 +148,10 @@ fn an_open_address_needs_a_key_or_a_word() {
     let contrary = Bench::new()
         .toml("[server]\nhost = \"0.0.0.0\"\nkey = \"12345678\"\nrequire_key = false\n");
     assert!(contrary.load().is_err());
+    // Even this machine alone asks for a key unless told otherwise.
+    assert!(Bench::new().good().settings.server.require_key);
+    let local = Bench::new().flag("server.require_key", "false");
+    assert!(!local.good().settings.server.require_key);
     for host in ["localhost", "127.0.0.2", "::1", "[::1]"] {
         assert!(Bench::new().env("API_HOST", host).load().is_ok(), "{host}");
     }

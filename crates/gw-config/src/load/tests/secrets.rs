@@ -89,6 +89,7 @@ fn the_property_looks_at_the_keys_that_matter() {
         "client.api_key",
         "endpoint.api_key",
         "store.url",
+        "store.db_password",
     ] {
         assert!(secret.iter().any(|key| key == path), "{path} in {secret:?}");
     }

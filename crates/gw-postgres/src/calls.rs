@@ -1,0 +1,399 @@
+//! Calls as rows of `llm_calls`: making one, reading it back whole, and sums over them.
+//!
+//! Sums read `llm_calls` alone. Joining it to messages would count every call once for each turn.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use gw_core::money::CostSource;
+use gw_core::record::{CallRecord, CallStatus, ConversationStats, Stats, StatsFilter, StatsRow};
+use gw_core::seam::CallLog;
+use gw_core::task::{Complexity, TaskType};
+use gw_core::{CallId, ConversationId, Cost, Layer, Money, Result, Scope};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::conversations::Touch;
+use crate::fault::Fault;
+use crate::rows;
+use crate::store::PostgresStore;
+use crate::text::{self, key, stored};
+use crate::transaction::Body;
+
+/// Inserts rows given as a JSON array; the ids of those that are new.
+pub(crate) const INSERT: &str = "
+    INSERT INTO gateway.llm_calls (
+        id, conversation_id, model_id, layer, input_tokens, output_tokens, estimated_cost,
+        duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
+        stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
+        requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
+        metadata, scopes, row_bytes
+    ) SELECT
+        id, conversation_id, model_id, layer, input_tokens, output_tokens,
+        cost_pico / 1000000000000::float8,
+        duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
+        stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
+        requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
+        metadata, scopes, row_bytes
+    FROM json_to_recordset($1::text::json) AS call (
+        id text, conversation_id text, model_id text, layer text, input_tokens bigint,
+        output_tokens bigint, duration_ms bigint, success boolean, created_at bigint,
+        cost_pico bigint, cost_state text, unpriced_reason text, cached boolean, demo boolean,
+        stream boolean, first_token_ms bigint, user_id text, project_id text, key_id text,
+        door text, provider text, model text, requested_model text, task text, complexity text,
+        status text, error_message text, route_reason text, usage text, attempts text,
+        metadata text, scopes text, row_bytes bigint
+    ) ON CONFLICT (id) DO NOTHING RETURNING id";
+
+/// Sums are `numeric` to the end, so that one absurd row does not hide all others.
+const SUMS: &str = "count(*)::text AS s0, (count(*) FILTER (WHERE cached))::text AS s1,
+    (count(*) FILTER (WHERE cost_pico IS NULL))::text AS s2,
+    coalesce(sum(input_tokens), 0)::text AS s3, coalesce(sum(output_tokens), 0)::text AS s4,
+    coalesce(sum(cost_pico), 0)::text AS s5, coalesce(sum(duration_ms), 0)::text AS s6";
+
+/// A call as its row, which is also its form in the journal: every text is as PostgreSQL takes it.
+/// Names are those of the columns; what follows `row_bytes` is for the sums.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CallRow {
+    pub(crate) id: String,
+    conversation_id: Option<String>,
+    pub(crate) model_id: String,
+    pub(crate) layer: Option<String>,
+    pub(crate) input_tokens: i64,
+    pub(crate) output_tokens: i64,
+    pub(crate) duration_ms: i64,
+    pub(crate) success: bool,
+    pub(crate) created_at: i64,
+    pub(crate) cost_pico: Option<i64>,
+    cost_state: String,
+    unpriced_reason: Option<String>,
+    pub(crate) cached: bool,
+    demo: bool,
+    stream: bool,
+    first_token_ms: Option<i64>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) project_id: Option<String>,
+    pub(crate) key_id: Option<String>,
+    door: String,
+    provider: String,
+    model: String,
+    requested_model: String,
+    task: String,
+    complexity: String,
+    status: String,
+    error_message: Option<String>,
+    route_reason: String,
+    usage: String,
+    attempts: String,
+    metadata: String,
+    scopes: String,
+    pub(crate) row_bytes: i64,
+    pub(crate) cache_read_tokens: i64,
+    pub(crate) cache_write_tokens: i64,
+    pub(crate) reasoning_tokens: i64,
+    now_ms: i64,
+}
+
+impl CallRow {
+    pub(crate) fn new(call: &CallRecord, now_ms: i64) -> Result<Self> {
+        let text = |text: &str| stored(text).into_owned();
+        let maybe = |text: &Option<String>| text.as_deref().map(stored).map(Cow::into_owned);
+        let cost = CostColumns::of(&call.cost);
+        let usage = &call.usage;
+        let mut row = Self {
+            id: call.id.to_string(),
+            conversation_id: call.conversation_id.as_ref().map(|id| text(id.as_str())),
+            model_id: text(&call.model_id),
+            layer: call.layer.map(|layer| layer.as_str().to_owned()),
+            input_tokens: rows::int(usage.total_input()),
+            output_tokens: rows::int(usage.total_output()),
+            duration_ms: rows::int(call.duration_ms),
+            success: call.status.is_ok(),
+            created_at: call.started_at_ms,
+            cost_pico: call.cost.amount().map(Money::pico),
+            cost_state: cost.state.to_owned(),
+            unpriced_reason: cost.unpriced_reason.map(text),
+            cached: call.cached,
+            demo: call.demo,
+            stream: call.stream,
+            first_token_ms: call.first_token_ms.map(rows::int),
+            user_id: maybe(&call.user_id),
+            project_id: maybe(&call.project_id),
+            key_id: maybe(&call.key_id),
+            door: text(&call.door),
+            provider: text(&call.provider),
+            model: text(&call.model),
+            requested_model: text(&call.requested_model),
+            task: call.task.as_str().to_owned(),
+            complexity: call.complexity.as_str().to_owned(),
+            status: text(call.status.as_str()),
+            error_message: match &call.status {
+                CallStatus::Failed { message, .. } => Some(text(message)),
+                CallStatus::Ok | CallStatus::Cancelled => None,
+            },
+            route_reason: text(&call.route_reason),
+            usage: rows::to_json(usage)?,
+            attempts: rows::to_json(&call.attempts)?,
+            metadata: rows::to_json(&call.metadata)?,
+            scopes: rows::to_json(&call.scopes)?,
+            row_bytes: 0,
+            cache_read_tokens: rows::int(usage.cache_read.saturating_add(usage.cache_read_audio)),
+            cache_write_tokens: rows::int(usage.cache_write.saturating_add(usage.cache_write_long)),
+            reasoning_tokens: rows::int(usage.reasoning),
+            now_ms,
+        };
+        row.row_bytes = i64::try_from(row.weight()).unwrap_or(i64::MAX);
+        Ok(row)
+    }
+
+    /// About how many bytes it adds to a transaction and to the table.
+    pub(crate) fn weight(&self) -> usize {
+        512 + self.attempts.len()
+            + self.metadata.len()
+            + self.scopes.len()
+            + self.route_reason.len()
+    }
+
+    /// Every account it goes on.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        serde_json::from_str(&self.scopes).unwrap_or_default()
+    }
+
+    /// The conversation that it adds to.
+    pub(crate) fn touch(&self) -> Option<Touch> {
+        let id = text::read(self.conversation_id.clone()?);
+        Some(Touch {
+            id: key(&id).into_owned(),
+            user_id: self.user_id.clone(),
+            project_id: self.project_id.clone(),
+            began_at_ms: self.created_at.min(self.now_ms),
+            now_ms: self.now_ms,
+        })
+    }
+}
+
+struct CostColumns<'a> {
+    state: &'static str,
+    unpriced_reason: Option<&'a str>,
+}
+
+impl<'a> CostColumns<'a> {
+    fn of(cost: &'a Cost) -> Self {
+        match cost {
+            Cost::Priced { source, .. } => {
+                let state = match source {
+                    CostSource::Reported => "reported",
+                    CostSource::Catalogue => "catalogue",
+                    CostSource::Estimated => "estimated",
+                };
+                Self { state, unpriced_reason: None }
+            }
+            Cost::Unpriced { reason } => Self { state: "unpriced", unpriced_reason: Some(reason) },
+        }
+    }
+}
+
+#[async_trait]
+impl CallLog for PostgresStore {
+    async fn record(&self, call: CallRecord) -> Result<()> {
+        let row = CallRow::new(&call, self.clock().unix_ms())?;
+        self.keep(Body::Call(Box::new(row))).await
+    }
+
+    fn has_room(&self) -> bool {
+        self.has_journal_room()
+    }
+
+    async fn stats(&self, filter: StatsFilter) -> Result<Stats> {
+        let user_id = filter.user_id.as_deref().map(stored);
+        let mut conditions: Vec<String> = Vec::new();
+        let mut values: Vec<&(dyn ToSql + Sync)> = Vec::new();
+        if let Some(user_id) = &user_id {
+            values.push(user_id);
+            let place = values.len();
+            conditions
+                .push(format!("user_id = ${place} AND left(user_id, 200) = left(${place}, 200)"));
+        }
+        if let Some(from_ms) = &filter.from_ms {
+            values.push(from_ms);
+            conditions.push(format!("created_at >= ${}", values.len()));
+        }
+        if let Some(until_ms) = &filter.until_ms {
+            values.push(until_ms);
+            conditions.push(format!("created_at < ${}", values.len()));
+        }
+        let filtered = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE {}", conditions.join(" AND "))
+        };
+        let sql = format!(
+            "SELECT {SUMS}, model_id, layer FROM gateway.llm_calls {filtered}
+             GROUP BY model_id, layer"
+        );
+        let groups = self.kept(&sql, &values).await?;
+        self.read(|| stats(&groups))
+    }
+
+    async fn conversation_stats(&self, id: &ConversationId) -> Result<Option<ConversationStats>> {
+        let sql = format!(
+            "SELECT calls.*, talk.created_at, talk.updated_at,
+                 (SELECT count(*) FROM gateway.messages WHERE conversation_id = $1) AS messages
+             FROM gateway.conversations AS talk,
+                 (SELECT {SUMS} FROM gateway.llm_calls
+                  WHERE conversation_id = $2 AND left(conversation_id, 200) = left($2, 200)) AS calls
+             WHERE talk.id = $1"
+        );
+        let found = self.kept(&sql, &[&key(id.as_str()), &stored(id.as_str())]).await?;
+        self.read(|| found.first().map(conversation_stats).transpose())
+    }
+
+    async fn recent_calls(&self, limit: usize) -> Result<Vec<CallRecord>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = "SELECT * FROM gateway.llm_calls ORDER BY created_at DESC, id DESC LIMIT $1";
+        let found = self.kept(sql, &[&limit]).await?;
+        self.read(|| found.iter().map(read).collect())
+    }
+}
+
+impl PostgresStore {
+    /// One call, as long as its row is kept.
+    pub(crate) async fn one_call(&self, id: CallId) -> Result<Option<CallRecord>> {
+        let sql = "SELECT * FROM gateway.llm_calls WHERE id = $1";
+        let found = self.kept(sql, &[&id.to_string()]).await?;
+        self.read(|| found.first().map(read).transpose())
+    }
+}
+
+fn read(row: &Row) -> Result<CallRecord, Fault> {
+    Ok(CallRecord {
+        id: rows::word(row, "id", CallId::parse)?,
+        started_at_ms: row.try_get("created_at")?,
+        conversation_id: rows::text_or_none(row, "conversation_id")?.map(Into::into),
+        user_id: rows::text_or_none(row, "user_id")?,
+        project_id: rows::text_or_none(row, "project_id")?,
+        key_id: rows::text_or_none(row, "key_id")?,
+        scopes: rows::json_or_default(row, "scopes")?,
+        door: rows::text(row, "door")?,
+        requested_model: rows::text(row, "requested_model")?,
+        model: rows::text(row, "model")?,
+        model_id: rows::text(row, "model_id")?,
+        provider: rows::text(row, "provider")?,
+        layer: layer(row)?,
+        route_reason: rows::text(row, "route_reason")?,
+        task: rows::word(row, "task", |text| text.parse::<TaskType>().ok())?,
+        complexity: rows::word(row, "complexity", |text| text.parse::<Complexity>().ok())?,
+        stream: row.try_get("stream")?,
+        status: status(row)?,
+        attempts: rows::json(row, "attempts")?,
+        usage: rows::json(row, "usage")?,
+        cost: cost(row)?,
+        duration_ms: rows::unsigned(row, "duration_ms")?,
+        first_token_ms: row
+            .try_get::<_, Option<i64>>("first_token_ms")?
+            .map(|ms| u64::try_from(ms).unwrap_or(0)),
+        cached: row.try_get("cached")?,
+        demo: row.try_get("demo")?,
+        metadata: rows::json_or_default(row, "metadata")?,
+    })
+}
+
+fn layer(row: &Row) -> Result<Option<Layer>, Fault> {
+    match row.try_get::<_, Option<&str>>("layer")? {
+        Some(_) => rows::word(row, "layer", |text| text.parse().ok()).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn status(row: &Row) -> Result<CallStatus, Fault> {
+    if let Some(message) = rows::text_or_none(row, "error_message")? {
+        return Ok(CallStatus::Failed { code: rows::text(row, "status")?, message });
+    }
+    rows::word(row, "status", |text| match text {
+        "ok" => Some(CallStatus::Ok),
+        "cancelled" => Some(CallStatus::Cancelled),
+        _ => None,
+    })
+}
+
+fn cost(row: &Row) -> Result<Cost, Fault> {
+    let Some(pico) = row.try_get("cost_pico")? else {
+        let reason = rows::text_or_none(row, "unpriced_reason")?;
+        return Ok(Cost::Unpriced { reason: reason.unwrap_or_default() });
+    };
+    let source = rows::word(row, "cost_state", |text| match text {
+        "reported" => Some(CostSource::Reported),
+        "catalogue" => Some(CostSource::Catalogue),
+        "estimated" => Some(CostSource::Estimated),
+        _ => None,
+    })?;
+    Ok(Cost::Priced { amount: Money::from_pico(pico), source })
+}
+
+fn stats(groups: &[Row]) -> Result<Stats, Fault> {
+    let mut total = Sum::default();
+    let mut by_model: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut by_layer: BTreeMap<Layer, Sum> = BTreeMap::new();
+    for group in groups {
+        let sum = Sum::read(group)?;
+        total.add(&sum);
+        let model_id = rows::text(group, "model_id")?;
+        if !model_id.is_empty() {
+            by_model.entry(model_id).or_default().add(&sum);
+        }
+        if let Some(layer) = layer(group)? {
+            by_layer.entry(layer).or_default().add(&sum);
+        }
+    }
+    Ok(Stats {
+        total: total.into_row(),
+        by_model: by_model.into_iter().map(|(id, sum)| (id, sum.into_row())).collect(),
+        by_layer: by_layer.into_iter().map(|(layer, sum)| (layer, sum.into_row())).collect(),
+    })
+}
+
+fn conversation_stats(row: &Row) -> Result<ConversationStats, Fault> {
+    Ok(ConversationStats {
+        messages: rows::unsigned(row, "messages")?,
+        calls: Sum::read(row)?.into_row(),
+        created_at_ms: row.try_get("created_at")?,
+        updated_at_ms: row.try_get("updated_at")?,
+    })
+}
+
+/// A sum that cannot overflow; it is brought into the range of [`StatsRow`] at the very end, so
+/// that the order of adding makes no difference.
+#[derive(Default)]
+struct Sum([i128; 7]);
+
+impl Sum {
+    /// Reads the columns of [`SUMS`], which stand first.
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let mut sum = Self::default();
+        for (column, number) in sum.0.iter_mut().enumerate() {
+            *number = rows::wide(row, column)?;
+        }
+        Ok(sum)
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (number, more) in self.0.iter_mut().zip(other.0) {
+            *number = number.saturating_add(more);
+        }
+    }
+
+    fn into_row(self) -> StatsRow {
+        let [calls, cached, unpriced, input, output, pico, duration] = self.0;
+        StatsRow {
+            calls: rows::count(calls),
+            cached_calls: rows::count(cached),
+            unpriced_calls: rows::count(unpriced),
+            input_tokens: rows::count(input),
+            output_tokens: rows::count(output),
+            cost: Money::from_pico(rows::pico(pico)),
+            duration_ms: rows::count(duration),
+        }
+    }
+}
