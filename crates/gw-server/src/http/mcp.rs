@@ -89,12 +89,20 @@ struct RpcMessage {
 }
 
 fn operations() -> Vec<Operation> {
-    let ping = json!({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {}});
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "example", "version": "1"}}});
     let post = Operation::new("post", "mcp", "MCP", "One message of the Model Context Protocol.")
-        .body::<RpcMessage>(ping.clone())
-        .answers::<RpcMessage>("The answer, as JSON or as a stream of events.", ping)
+        .body::<RpcMessage>(hello.clone())
+        .answers::<RpcMessage>("The answer, as JSON or as a stream of events.", hello.clone())
         .errors(Surface::General, &BODY_ERRORS)
         .errors(Surface::General, &DOOR_ERRORS)
         .errors(Surface::General, &[Kind::NotConfigured]);
-    vec![post]
+    let get = Operation::new("get", "mcpStream", "MCP", "What the server tells a session unasked.")
+        .answers::<RpcMessage>("A stream of events.", hello.clone())
+        .errors(Surface::General, &DOOR_ERRORS);
+    let delete = Operation::new("delete", "mcpEnd", "MCP", "Ends a session.")
+        .answers::<RpcMessage>("It is ended; the body is empty.", hello)
+        .errors(Surface::General, &DOOR_ERRORS);
+    vec![post, get, delete]
 }
