@@ -8,7 +8,7 @@ BIN := target/debug
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-data test-tours clients lint fmt release install bench ci clean
+.PHONY: help run test test-rust test-data test-tours clients conformance lint fmt release install bench ci clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,14 @@ clients: $(WORK)/clients/ready ## Real coding agents against the gateway; heavy,
 	cargo build --package ai-mcp-gateway --package gw-simulator --bins
 	python3 tests/clients/run.py --gateway $(BIN)/ai-mcp-gateway --simulator $(BIN)/gw-simulator \
 	  --node $(WORK)/clients --python $(WORK)/clients/venv/bin
+
+tests/mcp/node_modules/.package-lock.json: tests/mcp/package.json
+	npm install --prefix tests/mcp --no-audit --no-fund --no-package-lock --allow-scripts=node
+	touch $@
+
+conformance: tests/mcp/node_modules/.package-lock.json ## The official MCP suite through the gateway
+	cargo build --package ai-mcp-gateway
+	python3 tests/mcp/conformance.py --gateway $(BIN)/ai-mcp-gateway
 
 lint: ## Format, clippy, import rules
 	cargo fmt --all --check

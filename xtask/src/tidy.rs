@@ -15,11 +15,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-redis", &["gw-core", "gw-ledger"]),
     ("gw-routing", &["gw-core", "gw-catalog"]),
     ("gw-net", &["gw-core"]),
+    ("gw-mcp", &["gw-core", "gw-net"]),
     ("gw-store", &["gw-core", "gw-ledger"]),
     ("gw-postgres", &["gw-core"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-ledger", "gw-routing"]),
     ("gw-config", &["gw-core", "gw-dialect"]),
-    ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-routing"]),
+    ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"]),
     ("gw-simulator", &["gw-core", "gw-dialect"]),
     ("xtask", &["gw-core", "gw-catalog", "gw-config", "gw-dialect", "gw-ledger"]),
 ];

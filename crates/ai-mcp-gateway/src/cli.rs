@@ -106,6 +106,17 @@ pub(crate) enum DemoChoice {
 pub(crate) enum Command {
     /// Start the HTTP gateway
     Serve(ServeArgs),
+    /// Speak MCP on standard input and output, with every configured server behind
+    Stdio(StdioArgs),
+    /// The MCP servers behind the gateway and their tools
+    #[command(subcommand)]
+    Mcp(McpCommand),
+    /// Becomes another program that ends with the gateway
+    #[command(name = "__child", hide = true)]
+    Child {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
     /// Ask a model; reads standard input, keeps a conversation with -i or -c
     Chat(ChatArgs),
     /// The model catalogue
@@ -150,6 +161,35 @@ pub(crate) struct ServeArgs {
     /// Serve callers without a key: whoever reaches the address spends your money
     #[arg(long)]
     pub(crate) open: bool,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct StdioArgs {
+    /// What to show of the tools: all, search, or a group or server [default: mcp.exposure]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) show: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Connect to every server and say how it is
+    Servers,
+    /// List the tools of all servers, or search them
+    Tools {
+        /// A few words of what is needed
+        query: Vec<String>,
+    },
+    /// Call a tool
+    Call {
+        /// server::tool
+        id: String,
+        /// Its arguments, as a JSON object
+        #[arg(default_value = "{}")]
+        args: String,
+        /// Longest wait, in milliseconds
+        #[arg(long, default_value_t = 60_000)]
+        timeout_ms: u64,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,8 @@ pub(crate) fn start(settings: &Settings) -> Result<()> {
     // Other crates log their own insides at debug; they are not what LOG_LEVEL asks for.
     let filter = EnvFilter::new(format!(
         "warn,ai_mcp_gateway={level},gw_engine={level},gw_server={level},gw_store={level},\
-         gw_postgres={level},gw_net={level},gw_ledger={level}"
+         gw_postgres={level},gw_net={level},gw_ledger={level},\
+         gw_mcp={level}"
     ));
     let writer = match &settings.log.file {
         None => BoxMakeWriter::new(std::io::stderr),

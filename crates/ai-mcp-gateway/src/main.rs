@@ -10,6 +10,7 @@ mod assemble;
 mod discovery;
 mod local;
 mod logging;
+mod mcp;
 mod money;
 mod oidc;
 mod providers;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use gw_core::Error;
 
-use crate::cli::{Cli, Command, ServeArgs};
+use crate::cli::{Cli, Command, ServeArgs, StdioArgs};
 use crate::output::{Output, ReaderLeft};
 use crate::setup::Setup;
 
@@ -61,6 +62,9 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
     let Some(command) = cli.command else { return bare(setup, output).await };
     match command {
         Command::Serve(args) => cmd::serve::run(&args, setup, output).await,
+        Command::Stdio(args) => cmd::stdio::run(&args, setup, output).await,
+        Command::Mcp(command) => Box::pin(cmd::mcp::run(&command, setup, output)).await,
+        Command::Child { command } => cmd::child::run(&command),
         Command::Chat(args) => {
             let talk = setup.talk().await?;
             let result = Box::pin(cmd::chat::run(args, &talk, output)).await;
@@ -99,7 +103,8 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
     }
 }
 
-/// Without a command: `MODE=api` serves, as in system A; on a terminal the help is printed.
+/// Without a command: `MODE=api` serves and all else is MCP, as in system A; on a terminal the help
+/// is printed.
 async fn bare(setup: &Setup, output: Output) -> anyhow::Result<()> {
     if let Some(open) = setup.api_mode()? {
         return cmd::serve::run(&ServeArgs { open, ..ServeArgs::default() }, setup, output).await;
@@ -107,9 +112,7 @@ async fn bare(setup: &Setup, output: Output) -> anyhow::Result<()> {
     if setup.is_terminal() {
         return output.write(&format!("{}\n", Cli::command().render_help()));
     }
-    let error = Error::new(gw_core::Kind::NotConfigured, "the MCP server is not in this version")
-        .with_hint("Start the HTTP gateway with `ai-mcp-gateway serve` or MODE=api.");
-    Err(error.into())
+    cmd::stdio::run(&StdioArgs::default(), setup, output).await
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

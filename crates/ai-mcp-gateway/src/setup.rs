@@ -17,6 +17,7 @@ use crate::store::Use;
 use crate::talk::Talk;
 
 /// The process as it was started.
+#[derive(Clone)]
 pub(crate) struct Setup {
     env: BTreeMap<String, String>,
     cwd: PathBuf,
@@ -155,6 +156,11 @@ impl Setup {
 
     pub(crate) fn is_terminal(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    }
+
+    /// The environment, read once.
+    pub(crate) fn env(&self) -> &BTreeMap<String, String> {
+        &self.env
     }
 
     /// The folder the process was started in.

@@ -6,7 +6,7 @@ use gw_config::section::store::{Durability, Postgres, Tls};
 use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
-    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Keys, Responses,
+    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys, Responses,
     StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
@@ -35,6 +35,8 @@ pub(crate) struct Store {
     pub(crate) health: Arc<dyn StoreHealth>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) budgets: Arc<dyn Budgets>,
+    /// Background jobs; PostgreSQL keeps none yet, so that they live in the process there.
+    pub(crate) jobs: Option<Arc<dyn Jobs>>,
     pub(crate) reports: Arc<dyn UsageReports>,
     /// The other replicas, where there may be any.
     pub(crate) instances: Option<Arc<dyn Instances>>,
@@ -86,8 +88,10 @@ async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>, purpose: Use) 
     // Before budgets read what was spent: what waited is a part of it.
     backlog.hand_over().await?;
     let news = News::Sqlite(store.clone());
+    let jobs: Arc<dyn Jobs> = Arc::new(store.clone());
     let store = behind_seams(Arc::new(store), None, "sqlite", place, news);
-    Ok(Store { calls: Arc::<Backlog>::clone(&backlog), backlog: Some(backlog), ..store })
+    let calls = Arc::<Backlog>::clone(&backlog);
+    Ok(Store { calls, backlog: Some(backlog), jobs: Some(jobs), ..store })
 }
 
 async fn open_postgres(
@@ -121,6 +125,7 @@ where
     Store {
         calls: Arc::<S>::clone(&store),
         backlog: None,
+        jobs: None,
         conversations: Arc::<S>::clone(&store),
         responses: Arc::<S>::clone(&store),
         health: Arc::<S>::clone(&store),

@@ -37,6 +37,8 @@ pub enum Family {
     A,
     /// System B: kinhunt/mcp-ai-gateway.
     B,
+    /// System C: eznix86/mcp-gateway.
+    C,
     /// A provider's usual name.
     Provider,
     /// Usual on every system.
@@ -72,6 +74,12 @@ pub static ENV_VARS: LazyLock<Vec<EnvVar>> = LazyLock::new(|| {
     let mut table = Vec::new();
     table.extend(system_a());
     table.extend(system_b());
+    table.push(set(
+        Family::C,
+        "MCP_GATEWAY_CONFIG",
+        "mcp.config_file",
+        "Relative paths start at the folder of gateway.toml. A file that is not there is empty.",
+    ));
     table.extend(proxies());
     table.extend(providers());
     table.extend(stores());

@@ -94,6 +94,12 @@ fn inside(text: &mut String, path: &str, fields: &Map<String, Value>, is_comment
             if let Kind::Struct { fields, .. } = schema::kind(inner) {
                 inside(text, path, fields, true);
             }
+        } else if let Kind::Map(inner) = schema::kind(field) {
+            heading(text, field);
+            let _ = writeln!(text, "#[{path}.{name}.my-server]");
+            if let Kind::Struct { fields, .. } = schema::kind(inner) {
+                inside(text, &format!("{path}.{name}.my-server"), fields, true);
+            }
         }
     }
 }
@@ -137,7 +143,9 @@ fn is_scalar(schema: &Value) -> bool {
 fn is_table(schema: &Value) -> bool {
     match schema::kind(schema) {
         Kind::Struct { .. } => true,
-        Kind::List(inner) => matches!(schema::kind(inner), Kind::Struct { .. }),
+        Kind::List(inner) | Kind::Map(inner) => {
+            matches!(schema::kind(inner), Kind::Struct { .. })
+        }
         _ => false,
     }
 }

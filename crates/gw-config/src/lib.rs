@@ -19,6 +19,7 @@ mod files;
 mod layer;
 mod load;
 mod placeholder;
+mod system_c;
 mod tree;
 
 mod check;

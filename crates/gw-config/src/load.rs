@@ -19,6 +19,9 @@ use crate::settings::{Raw, Settings};
 use crate::source::{ConfigErrors, Problem, Source, Warning};
 use crate::tree::{self, Node};
 
+/// Where system C keeps its configuration, in the user's configuration folder.
+const SYSTEM_C_FILE: &str = "mcp-gateway/config.json";
+
 /// What is loaded from. Not `Debug`: the environment holds secrets.
 #[derive(Clone, Default)]
 pub struct Inputs {
@@ -113,7 +116,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigErrors> {
     files.append(&mut checker.placeholders.files);
     let mut problems = found.problems;
     problems.append(&mut checker.problems);
-    let raw: Raw = match serde_json::from_value(value) {
+    let mut raw: Raw = match serde_json::from_value(value) {
         Ok(raw) => raw,
         Err(error) => {
             // The schema admits only what the types take, so this is a fault of this room.
@@ -121,6 +124,7 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigErrors> {
             return Err(ConfigErrors::sorted(problems));
         }
     };
+    add_system_c(inputs, &variables, &folder, &mut raw, &mut files, &mut problems);
     let mut resolver = Resolver {
         purpose: inputs.purpose,
         data_folder: xdg(inputs, "XDG_DATA_HOME", ".local/share"),
@@ -137,6 +141,36 @@ pub fn load(inputs: &Inputs) -> Result<Loaded, ConfigErrors> {
         }
     }
     Err(ConfigErrors::sorted(resolver.problems))
+}
+
+/// Adds the MCP servers of system C's file: the one that is named, else the one in its usual place. A
+/// first-time user has none, which is no error.
+fn add_system_c(
+    inputs: &Inputs,
+    variables: &BTreeMap<String, String>,
+    folder: &Path,
+    raw: &mut Raw,
+    read: &mut Vec<PathBuf>,
+    problems: &mut Vec<Problem>,
+) {
+    let usual = || xdg(inputs, "XDG_CONFIG_HOME", ".config").map(|it| it.join(SYSTEM_C_FILE));
+    let named = raw.mcp.config_file.as_ref().map(|path| folder.join(path));
+    let Some(path) = named.or_else(usual).filter(|path| path.is_file()) else { return };
+    let text = files::read(&path, limits::CONFIG_FILE_BYTES_MAX);
+    let servers = text.and_then(|text| crate::system_c::parse(&text, variables));
+    match servers {
+        Ok(servers) => {
+            for (name, server) in servers {
+                raw.mcp.servers.entry(name).or_insert(server);
+            }
+        }
+        Err(why) => {
+            let place = Arc::new(path.clone());
+            let source = Source::File { path: place, line: 1, column: 1 };
+            problems.push(whole_file_problem(source, why));
+        }
+    }
+    read.push(path);
 }
 
 fn read_dotenv(

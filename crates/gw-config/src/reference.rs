@@ -81,6 +81,7 @@ pub fn reference_markdown() -> String {
         let of = match var.of {
             Family::A => "system A",
             Family::B => "system B",
+            Family::C => "system C",
             Family::Provider => "provider",
             Family::Usual => "usual",
         };

@@ -1,6 +1,7 @@
 //! From the file's shape to checked settings: what follows from several keys together.
 
 mod endpoint;
+mod mcp;
 mod names;
 mod providers;
 mod server;
@@ -45,6 +46,7 @@ impl Resolver {
         self.check_layers(&raw.layers, &raw.routing);
         self.check_proxy("proxy.http", raw.proxy.http.as_ref());
         self.check_proxy("proxy.https", raw.proxy.https.as_ref());
+        self.check_mcp(&raw.mcp);
         self.check_webhook(&raw.alerts.webhook);
         if let Some(endpoint) = &raw.client.endpoint {
             self.check_url("client.endpoint", endpoint, "http://localhost:3000");

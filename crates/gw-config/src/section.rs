@@ -13,6 +13,7 @@ pub mod doors;
 pub mod endpoint;
 pub mod layers;
 pub mod log;
+pub mod mcp;
 pub mod models;
 pub mod oidc;
 pub mod provider;

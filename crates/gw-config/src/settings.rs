@@ -10,10 +10,11 @@ use crate::section::context::Context;
 use crate::section::cost::Cost;
 use crate::section::defaults::Defaults;
 use crate::section::demo::Demo;
-use crate::section::doors::{Client, Mcp, Mode};
+use crate::section::doors::{Client, Mode};
 use crate::section::endpoint::Endpoint;
 use crate::section::layers::Layers;
 use crate::section::log::Log;
+use crate::section::mcp::Mcp;
 use crate::section::models::Model;
 use crate::section::provider::{Provider, RawProvider, Timeouts};
 use crate::section::proxy::Proxy;
@@ -88,7 +89,7 @@ pub struct Settings {
     pub proxy: Proxy,
     /// Simulated models.
     pub demo: Demo,
-    /// How the gateway presents itself over MCP.
+    /// The MCP servers behind the gateway, and how it presents them.
     pub mcp: Mcp,
     /// Where the command line finds a running gateway.
     pub client: Client,

@@ -6,6 +6,7 @@ mod clock;
 mod cluster;
 mod dialect;
 mod governance;
+mod jobs;
 mod keys;
 mod reports;
 mod responses;
@@ -20,6 +21,7 @@ pub use dialect::{
     StreamEncoder, Target, WireRequest,
 };
 pub use governance::{Governance, ManagedBudgets};
+pub use jobs::{Job, JobStatus, Jobs};
 pub use keys::{Authenticator, Keys};
 pub use reports::UsageReports;
 pub use responses::Responses;

@@ -109,6 +109,15 @@ impl Client {
         Ok((self.exchange(request, Some(sender)).await?, trailers))
     }
 
+    /// Sends a request to a tool server, which bills nobody: for MCP, never for a provider. It is no
+    /// part of [`Upstream`], so the engine cannot reach it.
+    ///
+    /// # Errors
+    /// Those of [`Upstream::send`].
+    pub async fn to_tool_server(&self, request: OutgoingRequest) -> Result<IncomingResponse> {
+        self.exchange(request, None).await
+    }
+
     /// Posts a message that no model answers and nobody charges for: an alert to the operator's own
     /// address. It is no part of [`Upstream`], so the engine cannot reach it.
     ///

@@ -50,6 +50,8 @@ pub struct App {
     pub metrics: PrometheusHandle,
     /// Whether the process is about to stop.
     pub lifecycle: Lifecycle,
+    /// The MCP side; `None` where it is not served.
+    pub mcp: Option<Arc<gw_mcp::Hub>>,
 }
 
 /// The edge's own options.

@@ -11,6 +11,7 @@ mod google_models;
 mod health;
 mod hello;
 mod livez;
+mod mcp;
 mod messages;
 mod metrics;
 mod model;
@@ -122,6 +123,7 @@ pub(crate) fn routes() -> Vec<Route> {
         admin::budget::door(),
         admin::limits::door(),
         admin::limit::door(),
+        mcp::door(),
         health::door(),
         livez::door(),
         readyz::door(),

@@ -11,6 +11,7 @@
 mod calls;
 mod conversations;
 mod fault;
+mod jobs;
 mod migrate;
 mod money;
 mod readers;

@@ -5,6 +5,7 @@
 
 mod calls;
 mod conversations;
+mod jobs;
 mod money;
 mod responses;
 
@@ -14,13 +15,23 @@ use std::sync::Arc;
 use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, Savings, StoredMessage};
-use gw_core::seam::{Budgets, CallLog, Conversations, Keys, Responses, StoreHealth, UsageReports};
+use gw_core::seam::{
+    Budgets, CallLog, Conversations, Jobs, Keys, Responses, StoreHealth, UsageReports,
+};
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
 use serde_json::Map;
 
 /// The instant around which the suite's records lie, in milliseconds since 1970.
 pub const NOW_MS: i64 = 1_790_000_000_000;
+
+/// Runs the checks of background jobs, which not every store keeps.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn run_jobs(store: &impl Jobs) {
+    jobs::keeps_jobs_by_owner(store).await;
+}
 
 /// Runs every check, each on a store of its own. It wants a Tokio runtime.
 ///

@@ -20,7 +20,7 @@ use crate::oidc::Callers;
 use crate::output::Output;
 use crate::setup::Setup;
 use crate::store::Use;
-use crate::{alerts, discovery, logging, money};
+use crate::{alerts, discovery, logging, mcp, money};
 
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
@@ -48,6 +48,11 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let listener = bind(&settings.server).await?;
     let address = listener.local_addr().context("the listener has no address")?;
     let lifecycle = Lifecycle::default();
+    let resources = gateway.engine.resources();
+    let (clock, entropy) = (Arc::clone(&resources.clock), Arc::clone(&resources.entropy));
+    let hub = mcp::hub(&loaded, setup, clock, entropy, gateway.store.jobs.clone())?;
+    let files = mcp::watched(setup, &loaded);
+    let following = tokio::spawn(mcp::follow(Arc::clone(&hub), setup.clone(), files));
     let callers = Arc::new(Callers::new(
         &settings.server.oidc,
         Arc::clone(&gateway.governance.keyring),
@@ -72,6 +77,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         store_name: gateway.store.name.to_owned(),
         metrics,
         lifecycle: lifecycle.clone(),
+        mcp: Some(Arc::clone(&hub)),
     };
     banner(&gateway, &settings, address, output);
     let first_key = gateway.governance.first_key(&settings).await?;
@@ -94,8 +100,15 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         lifecycle,
         ..ServeOptions::default()
     };
+    let ending = Arc::clone(&hub);
+    let stopped = async move {
+        stopped.await;
+        // Streams that clients hold open would outlast the grace.
+        ending.stop().await;
+    };
     let served = gw_server::serve(listener, gw_server::router(app), stopped, options).await;
     looking.abort();
+    following.abort();
     in_step.abort();
     if let Some(posting) = posting {
         posting.abort();
@@ -232,7 +245,7 @@ fn show_first_key(first: &NewKey, output: Output) {
 /// Catches SIGINT and SIGTERM from now on, whether or not the wait has begun, and ends with the
 /// first one.
 #[cfg(unix)]
-fn signals() -> Result<impl Future<Output = ()> + Send> {
+pub(crate) fn signals() -> Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
@@ -247,7 +260,7 @@ fn signals() -> Result<impl Future<Output = ()> + Send> {
 
 /// Ends with Ctrl-C.
 #[cfg(not(unix))]
-fn signals() -> Result<impl Future<Output = ()> + Send> {
+pub(crate) fn signals() -> Result<impl Future<Output = ()> + Send> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })

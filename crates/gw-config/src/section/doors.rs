@@ -1,5 +1,5 @@
-//! `mode`, `[mcp]` and `[client]`: how the gateway presents itself over MCP, and where the
-//! command line finds a running one.
+//! `mode` and `[client]`: what a bare start means, and where the command line finds a running
+//! gateway.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,34 +12,9 @@ use crate::secret::Secret;
 pub enum Mode {
     /// Serve HTTP.
     Api,
-    /// Speak MCP on standard input and output. Not in this version.
+    /// Speak MCP on standard input and output.
     #[default]
     Mcp,
-}
-
-/// How the gateway presents itself over MCP. Taken; the MCP server is not in this version.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Mcp {
-    /// Name of the server.
-    #[schemars(length(min = 1))]
-    pub server_name: String,
-    /// Version of the server.
-    #[schemars(length(min = 1))]
-    pub server_version: String,
-    /// Text added to the description of the `chat_completion` tool.
-    #[schemars(extend("x-example" = "Use for questions about our own code."))]
-    pub tool_description: Option<String>,
-}
-
-impl Default for Mcp {
-    fn default() -> Self {
-        Self {
-            server_name: "ai-mcp-gateway".to_owned(),
-            server_version: env!("CARGO_PKG_VERSION").to_owned(),
-            tool_description: None,
-        }
-    }
 }
 
 /// Where the command line finds a running gateway.

@@ -498,6 +498,12 @@ pub(super) fn governed(
         store_name: "sqlite".to_owned(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         lifecycle: lifecycle.clone(),
+        mcp: tokio::runtime::Handle::try_current().ok().map(|_| {
+            let client = gw_net::Client::new(&gw_net::NetOptions::default()).expect("a client");
+            let entropy = Arc::new(Counting(AtomicU64::new(1)));
+            let clock = Arc::<Hands>::clone(&clock);
+            gw_mcp::Hub::begin(gw_mcp::McpOptions::default(), client, clock, entropy, None)
+        }),
     };
     Gateway { router: crate::router(app), upstream, store, clock, lifecycle, engine }
 }

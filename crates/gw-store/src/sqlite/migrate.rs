@@ -37,6 +37,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "responses",
         sql: include_str!("../../migrations/sqlite/0004_responses.sql"),
     },
+    Migration {
+        version: 5,
+        name: "jobs",
+        sql: include_str!("../../migrations/sqlite/0005_jobs.sql"),
+    },
 ];
 
 /// Applies what is missing.

@@ -50,6 +50,7 @@ fn raw(path: &Path) -> rusqlite::Connection {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_passes_the_suite() {
     suite::run(async || Arc::new(open(StoreOptions::memory()).expect("opened"))).await;
+    suite::run_jobs(&open(StoreOptions::memory()).expect("opened")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,7 +27,7 @@ async fn empty_file_gets_the_seed_tables_and_keeps_its_data() {
         .expect("asked")
         .collect::<Result<_, _>>()
         .expect("read");
-    let wanted = [(1, "init"), (2, "money"), (3, "savings"), (4, "responses")];
+    let wanted = [(1, "init"), (2, "money"), (3, "savings"), (4, "responses"), (5, "jobs")];
     assert_eq!(applied, wanted.map(|(at, name)| (at, name.to_owned(), suite::NOW_MS)));
     for sql in [
         "SELECT id, user_id, project_id, created_at, updated_at, metadata FROM conversations",

@@ -1,0 +1,4 @@
+//! The doors of this room: Streamable HTTP and stdio, both eras at each.
+
+pub(crate) mod http;
+pub(crate) mod stdio;
