@@ -8,6 +8,9 @@ pub mod options;
 pub mod features;
 pub mod prose;
 
+pub mod estimate;
+pub mod signal;
+
 pub mod asked;
 pub mod layers;
 pub mod plan;

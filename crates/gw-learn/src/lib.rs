@@ -1,0 +1,10 @@
+//! Learning to route and proving it: outcome data in, trained estimators and replayed figures out.
+//!
+//! Never on the way of a call: `gw-routing` applies what is trained here. Money is summed as integer
+//! pico-dollars; averages and shares of them are statistics and may be floats.
+
+pub mod data;
+pub mod dice;
+pub mod fit;
+pub mod measure;
+pub mod split;
