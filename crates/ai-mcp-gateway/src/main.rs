@@ -61,6 +61,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             result
         }
         Command::Models(command) => cmd::models::run(&command, setup, output),
+        Command::Route(command) => cmd::route::run(&command, setup, output),
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),
         Command::Completions { shell } => {

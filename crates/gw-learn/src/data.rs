@@ -128,3 +128,30 @@ pub const fn assumed_tokens(class: TaskClass) -> u32 {
 pub fn signals_of(outcomes: &Outcomes) -> Vec<Signals> {
     outcomes.prompts.iter().map(|prompt| Signals::of(&prompt.text, None)).collect()
 }
+
+impl Outcomes {
+    /// Leaves only the prompts of one task.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::InvalidRequest`] where fewer than fifty prompts are left.
+    pub fn keep_task(&mut self, task: &str) -> gw_core::Result<()> {
+        let width = self.width();
+        let kept: Vec<usize> =
+            (0..self.prompts.len()).filter(|row| self.prompts[*row].task == task).collect();
+        if kept.len() < 50 {
+            let message = format!("{}: task `{task}` has {} prompts", self.name, kept.len());
+            return Err(gw_core::Error::new(gw_core::Kind::InvalidRequest, message)
+                .with_field("--only"));
+        }
+        fn part<T: Clone>(all: &[T], kept: &[usize], width: usize) -> Vec<T> {
+            let rows = kept.iter().filter_map(|row| all.get(row * width..(row + 1) * width));
+            rows.flatten().cloned().collect()
+        }
+        self.prompts = part(&self.prompts, &kept, 1);
+        self.quality = part(&self.quality, &kept, width);
+        self.in_tokens = part(&self.in_tokens, &kept, width);
+        self.out_tokens = part(&self.out_tokens, &kept, width);
+        self.answers = part(&self.answers, &kept, width);
+        Ok(())
+    }
+}

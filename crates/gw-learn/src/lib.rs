@@ -3,8 +3,13 @@
 //! Never on the way of a call: `gw-routing` applies what is trained here. Money is summed as integer
 //! pico-dollars; averages and shares of them are statistics and may be floats.
 
+pub mod cascade;
 pub mod data;
 pub mod dice;
+pub mod evaluate;
 pub mod fit;
+pub mod learn;
 pub mod measure;
+pub mod policy;
+pub mod report;
 pub mod split;

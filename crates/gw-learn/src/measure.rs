@@ -104,17 +104,51 @@ pub fn calibration_error(pairs: impl Iterator<Item = (f32, f32)>) -> f64 {
     ranges.iter().map(distance).sum::<f64>() / total.max(1) as f64
 }
 
-/// Mean and half the width of the 95 % interval of some figures, one for each split.
-#[expect(clippy::cast_precision_loss, reason = "counts of splits")]
-pub fn mean_and_error(figures: &[f64]) -> (f64, f64) {
-    let count = figures.len() as f64;
-    if figures.is_empty() {
-        return (f64::NAN, f64::NAN);
-    }
-    let mean = figures.iter().sum::<f64>() / count;
-    if figures.len() < 2 {
-        return (mean, f64::NAN);
-    }
-    let square: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
-    (mean, 1.96 * (square / (count - 1.0) / count).sqrt())
+/// A figure over several splits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Figure {
+    /// Mean over the splits that have it; `None` for none.
+    pub mean: Option<f64>,
+    /// Half the width of the mean's 95 % interval by Student's t; `None` below two splits.
+    pub margin: Option<f64>,
+    /// Splits that have it.
+    pub reached: usize,
+    /// Splits.
+    pub of: usize,
 }
+
+impl Figure {
+    /// The figure of some splits.
+    #[expect(clippy::cast_precision_loss, reason = "counts of splits")]
+    pub fn of(values: impl Iterator<Item = Option<f64>>) -> Self {
+        let all: Vec<Option<f64>> = values.collect();
+        let known: Vec<f64> = all.iter().copied().flatten().collect();
+        let count = known.len() as f64;
+        let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / count);
+        let margin = mean.filter(|_| known.len() > 1).map(|mean| {
+            let square: f64 = known.iter().map(|value| (value - mean).powi(2)).sum();
+            student(known.len() - 1) * (square / (count - 1.0) / count).sqrt()
+        });
+        Self { mean, margin, reached: known.len(), of: all.len() }
+    }
+
+    /// True where no split has it.
+    pub fn is_empty(&self) -> bool {
+        self.reached == 0
+    }
+}
+
+/// The 97.5 % point of Student's t.
+fn student(freedom: usize) -> f64 {
+    const POINTS: [f64; 10] =
+        [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+    match freedom {
+        0 => f64::NAN,
+        1..=10 => POINTS[freedom - 1],
+        11..=30 => 2.1,
+        _ => 1.96,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
 //! How likely each model is to answer a request well, and how long its answer will be.
 //!
-//! `p = calibrated(mean of the tag + guard × (share of the text's residual))`: the mean is a Beta
-//! posterior nested tag → class → everything; the residual is the average of a linear model over
-//! hashed pieces and of the nearest labelled requests; the guard takes both back to nothing for text
-//! that is unlike what was learned from. Trained by `gw-learn`, only applied here.
+//! `p = calibrated(mean of the tag + guard × residual of the text)`: the mean is nested tag → class →
+//! everything; the residual joins a linear model over hashed pieces with the nearest labelled
+//! requests, both already shrunk by training; the guard takes text that is unlike everything learned
+//! from back to the overall means, where only the hull of single models is left to choose from.
+//! Trained by `gw-learn`, only applied here.
 
 mod calibrate;
+mod file;
 mod guard;
 mod linear;
 mod means;
@@ -27,6 +29,8 @@ pub const MODELS_MAX: usize = 256;
 pub struct Estimator {
     /// The models, in the order of every array here.
     pub models: Vec<String>,
+    /// Models worth choosing from: on the hull of single models or near it.
+    pub kept: Vec<bool>,
     /// Success by tag, class and overall.
     pub quality: Means,
     /// Tokens of the answer by tag, class and overall.
@@ -35,21 +39,10 @@ pub struct Estimator {
     pub linear: Option<Linear>,
     /// The text's residual by labelled requests.
     pub neighbours: Option<Neighbours>,
-    /// How much of the residuals counts.
-    pub mix: Mix,
     /// When text is too unlike.
     pub guard: Guard,
     /// One for each model; empty for none.
     pub calibration: Vec<Calibration>,
-}
-
-/// How much of each residual counts.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Mix {
-    /// Of the linear residual.
-    pub linear: f32,
-    /// Of the neighbours' residual.
-    pub neighbours: f32,
 }
 
 /// Buffers of [`Estimator::estimate`], and what it found.
@@ -73,29 +66,28 @@ impl Estimator {
         let count = self.models.len();
         self.tokens.write(signals.tag, signals.class, &mut found.tokens);
         found.is_known_tag = self.quality.write(signals.tag, signals.class, &mut found.success);
+        found.residual.clear();
+        found.residual.resize(count, 0.0);
         found.familiarity = 1.0;
         if let Some(neighbours) = &self.neighbours {
-            found.residual.clear();
-            found.residual.resize(count, 0.0);
             let likeness =
                 neighbours.residual(&signals.words, &mut found.near, &mut found.residual);
             found.familiarity = self.guard.share(likeness);
-            let share = self.mix.neighbours * found.familiarity;
-            for (success, residual) in found.success.iter_mut().zip(&found.residual) {
-                *success += share * residual;
-            }
         }
         if let Some(linear) = &self.linear {
-            found.residual.clear();
-            found.residual.resize(count, 0.0);
             linear.residual(&signals.pieces, &mut found.residual);
-            let share = self.mix.linear * found.familiarity;
-            for (success, residual) in found.success.iter_mut().zip(&found.residual) {
-                *success += share * residual;
-            }
         }
+        // A tag that was never learned from says that this is new traffic, however it reads.
+        if signals.tag.is_some() && !found.is_known_tag {
+            found.familiarity = 0.0;
+        }
+        let share = found.familiarity;
         for (at, success) in found.success.iter_mut().enumerate() {
-            let calibrated = self.calibration.get(at).map_or(*success, |line| line.of(*success));
+            if !found.is_known_tag {
+                *success = share * *success + (1.0 - share) * self.quality.overall(at);
+            }
+            let score = *success + share * found.residual[at];
+            let calibrated = self.calibration.get(at).map_or(score, |line| line.of(score));
             *success = calibrated.clamp(0.0, 1.0);
         }
     }

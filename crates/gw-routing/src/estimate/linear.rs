@@ -32,6 +32,14 @@ impl Linear {
         }
     }
 
+    /// Replaces the weights of every bucket, and the offsets.
+    pub fn map_weights(&mut self, mut change: impl FnMut(&mut [f32])) {
+        for weights in self.weights.chunks_exact_mut(self.models.max(1)) {
+            change(weights);
+        }
+        change(&mut self.offsets);
+    }
+
     /// Number of models.
     pub fn models(&self) -> usize {
         self.models

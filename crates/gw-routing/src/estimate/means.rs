@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use crate::signal::{Tag, TaskClass};
 
 /// Requests that the wider mean counts for beside a tag's own.
-pub const TAG_PRIOR: f32 = 10.0;
+const TAG_PRIOR: f32 = 10.0;
 /// Requests that the overall mean counts for beside a class's own.
-pub const CLASS_PRIOR: f32 = 20.0;
+const CLASS_PRIOR: f32 = 20.0;
+
+/// Requests that the shipped prior counts for beside all measured ones.
+const ALL_PRIOR: f32 = 2.0;
 
 /// Tags of one estimator at most; later ones are left to their class.
-pub const TAGS_MAX: usize = 65_536;
+const TAGS_MAX: usize = 65_536;
 
 /// A count and a sum for each model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,11 +100,16 @@ impl Means {
         let class = &self.classes[class.index()];
         let tag = tag.and_then(|tag| self.tags.get(&tag));
         for model in 0..self.models {
-            let all = self.all.mean(model, 2.0, self.prior[model]);
+            let all = self.overall(model);
             let wide = class.mean(model, CLASS_PRIOR, all);
             means.push(tag.map_or(wide, |tally| tally.mean(model, TAG_PRIOR, wide)));
         }
         tag.is_some()
+    }
+
+    /// A model's mean over everything.
+    pub fn overall(&self, model: usize) -> f32 {
+        self.all.mean(model, ALL_PRIOR, self.prior[model])
     }
 
     /// True where the tag has measurements.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// Neighbours that are averaged at most.
-pub const NEIGHBOURS: usize = 100;
+const NEIGHBOURS: usize = 100;
 
 /// Labelled requests whose words are searched.
 #[derive(Clone, Debug, Default)]
@@ -13,11 +13,20 @@ pub struct Neighbours {
     places: HashMap<u64, u32, BuildKnownHash>,
     /// For each word: its weight, and where its postings begin.
     words: Vec<Word>,
-    /// Request and weight, word by word.
+    /// Request and its weight for the word, word by word.
     postings: Vec<(u32, f32)>,
     /// Residuals, request-major.
     residuals: Vec<f32>,
     unknown_weight: f32,
+}
+
+/// What is stored of [`Neighbours`].
+pub(super) struct Parts<'a> {
+    /// Hash, rarity, first and last posting of each word, sorted.
+    pub(super) words: Vec<(u64, f32, u32, u32)>,
+    pub(super) postings: &'a [(u32, f32)],
+    pub(super) residuals: &'a [f32],
+    pub(super) unknown_rarity: f32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +55,11 @@ pub struct Scratch {
 
 /// Words are hashes already.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct BuildKnownHash;
+pub(crate) struct BuildKnownHash;
 
 /// Hands a hash on as it is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct KnownHash(u64);
+pub(crate) struct KnownHash(u64);
 
 impl std::hash::BuildHasher for BuildKnownHash {
     type Hasher = KnownHash;
@@ -111,6 +120,58 @@ impl Neighbours {
             neighbours.residuals.extend_from_slice(labelled.residual);
         }
         neighbours
+    }
+
+    /// Everything, to be stored.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        let mut words: Vec<(u64, f32, u32, u32)> = self
+            .places
+            .iter()
+            .map(|(hash, place)| {
+                let word = self.words[*place as usize];
+                (*hash, word.rarity, word.from, word.to)
+            })
+            .collect();
+        words.sort_unstable_by_key(|(hash, ..)| *hash);
+        Parts {
+            words,
+            postings: &self.postings,
+            residuals: &self.residuals,
+            unknown_rarity: self.unknown_weight,
+        }
+    }
+
+    /// From stored parts; `None` where a place lies outside.
+    pub(super) fn from_parts(
+        models: usize,
+        words: &[(u64, f32, u32, u32)],
+        postings: Vec<(u32, f32)>,
+        residuals: Vec<f32>,
+        unknown_rarity: f32,
+    ) -> Option<Self> {
+        let rows = residuals.len() / models.max(1);
+        let are_rows = residuals.len() % models.max(1) == 0
+            && postings.iter().all(|(row, _)| (*row as usize) < rows);
+        let are_words = words
+            .iter()
+            .all(|(_, _, from, to)| from <= to && (*to as usize) <= postings.len());
+        if !are_rows || !are_words {
+            return None;
+        }
+        let mut neighbours =
+            Self { models, postings, residuals, unknown_weight: unknown_rarity, ..Self::default() };
+        for (place, (hash, rarity, from, to)) in (0_u32..).zip(words) {
+            neighbours.places.insert(*hash, place);
+            neighbours.words.push(Word { rarity: *rarity, from: *from, to: *to });
+        }
+        Some(neighbours)
+    }
+
+    /// Replaces the residuals of every labelled request.
+    pub fn map_residuals(&mut self, mut change: impl FnMut(&mut [f32])) {
+        for residual in self.residuals.chunks_exact_mut(self.models.max(1)) {
+            change(residual);
+        }
     }
 
     /// Number of labelled requests.

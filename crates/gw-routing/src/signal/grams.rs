@@ -6,8 +6,9 @@ use super::{BUCKET_BITS, PIECES_MAX, Piece, Signals, WORDS_MAX};
 /// Longest word that is read letter by letter; longer ones are keys, addresses and base64.
 const WORD_BYTES_MAX: usize = 24;
 
-/// Room kept for pieces of words beside the letters.
-const LETTER_PIECES_MAX: usize = PIECES_MAX - 448;
+/// Pieces made of words at most, and of letters.
+const WORD_PIECES_MAX: usize = 480;
+const LETTER_PIECES_MAX: usize = PIECES_MAX - WORD_PIECES_MAX - 64;
 
 /// Buffers that live from one request to the next.
 #[derive(Clone, Debug, Default)]
@@ -95,25 +96,16 @@ impl Scratch {
         }
     }
 
-    /// Joins pieces of one bucket and gives the block length 1.
-    fn block(&mut self, of: BlockOf, pieces: &mut Vec<Piece>) {
+    /// Gives all pieces of one kind the same weight, and the block length 1. Pieces of one bucket
+    /// are not joined: their weights add up wherever they are used.
+    fn block(&self, of: BlockOf, pieces: &mut Vec<Piece>) {
         let (buckets, room) = match of {
-            BlockOf::Words => (&mut self.words, PIECES_MAX),
-            BlockOf::Letters => (&mut self.letters, LETTER_PIECES_MAX),
+            BlockOf::Words => (&self.words, WORD_PIECES_MAX),
+            BlockOf::Letters => (&self.letters, LETTER_PIECES_MAX),
         };
-        buckets.sort_unstable();
-        let from = pieces.len();
-        let mut square = 0.0_f32;
-        for run in buckets.chunk_by(|one, other| one == other).take(room) {
-            let count = u16::try_from(run.len()).unwrap_or(u16::MAX);
-            let weight = f32::from(count).sqrt();
-            square += f32::from(count);
-            pieces.push(Piece { bucket: run[0], weight });
-        }
-        let length = square.sqrt().max(1.0);
-        for piece in &mut pieces[from..] {
-            piece.weight /= length;
-        }
+        let count = u16::try_from(buckets.len().min(room)).unwrap_or(u16::MAX);
+        let weight = 1.0 / f32::from(count.max(1)).sqrt();
+        pieces.extend(buckets.iter().take(room).map(|bucket| Piece { bucket: *bucket, weight }));
     }
 
     fn different_words(&mut self, words: &mut Vec<(u64, u16)>) {
