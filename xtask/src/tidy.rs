@@ -13,6 +13,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-catalog", &["gw-core"]),
     ("gw-ledger", &["gw-core", "gw-catalog"]),
     ("gw-routing", &["gw-core", "gw-catalog"]),
+    ("gw-learn", &["gw-core", "gw-routing"]),
     ("gw-net", &["gw-core"]),
     ("gw-store", &["gw-core", "gw-ledger"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-ledger", "gw-routing"]),

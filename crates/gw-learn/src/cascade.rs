@@ -68,7 +68,10 @@ pub fn rungs(outcomes: &Outcomes, names: &[String]) -> Result<Vec<usize>> {
         return Err(bad(format!("{}: has no answers.csv to compare answers by", outcomes.name)));
     }
     if !(3..=RUNGS_MAX).contains(&names.len()) {
-        return Err(bad(format!("{} models were named, 3 to {RUNGS_MAX} make a cascade", names.len())));
+        return Err(bad(format!(
+            "{} models were named, 3 to {RUNGS_MAX} make a cascade",
+            names.len()
+        )));
     }
     let find = |name: &String| {
         outcomes.find(name).ok_or_else(|| bad(format!("`{name}` is no single model of the data")))
@@ -91,7 +94,8 @@ impl Cascade {
                 })
                 .collect();
             right.push(Logistic::fit(views.iter().map(|(view, best, _)| (&view.seen[..], *best))));
-            top_right.push(Logistic::fit(views.iter().map(|(view, _, top)| (&view.seen[..], *top))));
+            top_right
+                .push(Logistic::fit(views.iter().map(|(view, _, top)| (&view.seen[..], *top))));
         }
         Self { rungs: rungs.to_vec(), right, top_right }
     }

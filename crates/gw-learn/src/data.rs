@@ -87,7 +87,8 @@ impl Outcomes {
     /// What a prompt costs with an answer of so many tokens.
     pub fn price(&self, model: usize, in_tokens: u64, out_tokens: u64) -> Money {
         let (input, output) = self.models[model].price.unwrap_or_default();
-        let pico = input.saturating_mul(in_tokens).saturating_add(output.saturating_mul(out_tokens));
+        let pico =
+            input.saturating_mul(in_tokens).saturating_add(output.saturating_mul(out_tokens));
         Money::from_pico(i64::try_from(pico).unwrap_or(i64::MAX))
     }
 
@@ -102,9 +103,11 @@ impl Outcomes {
             return Some(at);
         }
         let small = name.to_lowercase();
-        let mut hits = self.models.iter().enumerate().filter(|(_, model)| {
-            model.name.to_lowercase().contains(&small)
-        });
+        let mut hits = self
+            .models
+            .iter()
+            .enumerate()
+            .filter(|(_, model)| model.name.to_lowercase().contains(&small));
         match (hits.next(), hits.next()) {
             (Some((at, _)), None) => Some(at),
             _ => None,
@@ -140,8 +143,9 @@ impl Outcomes {
             (0..self.prompts.len()).filter(|row| self.prompts[*row].task == task).collect();
         if kept.len() < 50 {
             let message = format!("{}: task `{task}` has {} prompts", self.name, kept.len());
-            return Err(gw_core::Error::new(gw_core::Kind::InvalidRequest, message)
-                .with_field("--only"));
+            return Err(
+                gw_core::Error::new(gw_core::Kind::InvalidRequest, message).with_field("--only")
+            );
         }
         fn part<T: Clone>(all: &[T], kept: &[usize], width: usize) -> Vec<T> {
             let rows = kept.iter().filter_map(|row| all.get(row * width..(row + 1) * width));

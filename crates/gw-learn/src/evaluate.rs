@@ -230,11 +230,12 @@ impl Judged {
     }
 
     fn models(&self, outcomes: &Outcomes) -> Vec<ModelFigures> {
-        let figures = outcomes.models.iter().zip(&self.singles).map(|(model, point)| ModelFigures {
-            name: model.name.clone(),
-            quality: point.quality,
-            usd_per_1k: point.cost / 1e9,
-        });
+        let figures =
+            outcomes.models.iter().zip(&self.singles).map(|(model, point)| ModelFigures {
+                name: model.name.clone(),
+                quality: point.quality,
+                usd_per_1k: point.cost / 1e9,
+            });
         let mut figures: Vec<ModelFigures> = figures.collect();
         figures.sort_by(|one, other| one.usd_per_1k.total_cmp(&other.usd_per_1k));
         figures
@@ -268,7 +269,8 @@ impl Run<'_> {
         let count = parts.train.len().max(1) as f32;
         let lengths: Vec<f32> = (0..width)
             .map(|model| {
-                let lengths = parts.train.iter().map(|row| outcomes.out_tokens[row * width + model]);
+                let lengths =
+                    parts.train.iter().map(|row| outcomes.out_tokens[row * width + model]);
                 lengths.map(u64::from).sum::<u64>() as f32 / count
             })
             .collect();
@@ -391,7 +393,9 @@ impl Run<'_> {
             .collect();
         times.sort_unstable();
         let at = |share: usize| {
-            times.get(times.len().saturating_sub(1) * share / 100).map_or(0.0, |ns| *ns as f64 / 1e3)
+            times
+                .get(times.len().saturating_sub(1) * share / 100)
+                .map_or(0.0, |ns| *ns as f64 / 1e3)
         };
         (at(50), at(99))
     }
@@ -443,9 +447,8 @@ impl Run<'_> {
 fn apgr(outcomes: &Outcomes, predictions: &Predictions) -> Option<f64> {
     let points = singles(outcomes, &predictions.rows);
     let better = usize::from(points[1].quality > points[0].quality);
-    let gain = |at: usize| {
-        predictions.success[at * 2 + better] - predictions.success[at * 2 + 1 - better]
-    };
+    let gain =
+        |at: usize| predictions.success[at * 2 + better] - predictions.success[at * 2 + 1 - better];
     let mut order: Vec<usize> = (0..predictions.rows.len()).collect();
     order.sort_by(|one, other| gain(*other).total_cmp(&gain(*one)).then(one.cmp(other)));
     let count = order.len() as f64;

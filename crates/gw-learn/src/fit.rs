@@ -167,8 +167,8 @@ fn best_setting(
 pub fn span(singles: &[crate::measure::Point]) -> (f64, f64) {
     let low = singles.iter().map(|point| point.cost).fold(f64::INFINITY, f64::min);
     let best = singles.iter().copied().reduce(|one, other| {
-        let is_better = other.quality > one.quality
-            || (other.quality >= one.quality && other.cost < one.cost);
+        let is_better =
+            other.quality > one.quality || (other.quality >= one.quality && other.cost < one.cost);
         if is_better { other } else { one }
     });
     (low, best.map_or(low, |best| best.cost))
@@ -188,7 +188,8 @@ fn calibration(outcomes: &Outcomes, predictions: &Predictions) -> Vec<Calibratio
 /// Predictions of an estimator for some prompts.
 pub fn predict(estimator: &Estimator, signals: &[Signals], rows: &[usize]) -> Predictions {
     let mut found = Estimates::default();
-    let mut predictions = Predictions { rows: rows.to_vec(), fits: vec![0; rows.len()], ..Predictions::default() };
+    let mut predictions =
+        Predictions { rows: rows.to_vec(), fits: vec![0; rows.len()], ..Predictions::default() };
     for row in rows {
         estimator.estimate(&signals[*row], &mut found);
         predictions.success.extend_from_slice(&found.success);

@@ -39,15 +39,14 @@ pub fn learn(
     let groups = groups_of(outcomes);
     if groups.iter().all(|group| *group == groups[0]) {
         let message = format!("{}: all prompts are of one task", outcomes.name);
-        return Err(Error::new(Kind::InvalidRequest, message)
-            .with_hint("Learning must be judged on tasks that were left out: give it two or more."));
+        return Err(Error::new(Kind::InvalidRequest, message).with_hint(
+            "Learning must be judged on tasks that were left out: give it two or more.",
+        ));
     }
-    let options =
-        |split| Options { split, seeds, cascade: Vec::new(), recipe: *recipe };
+    let options = |split| Options { split, seeds, cascade: Vec::new(), recipe: *recipe };
     let by_chance = evaluate(outcomes, &options(SplitBy::Random), now_ns)?;
     let by_task = evaluate(outcomes, &options(SplitBy::Task), now_ns)?;
-    let refused: Vec<String> =
-        [&by_chance, &by_task].into_iter().filter_map(why_not).collect();
+    let refused: Vec<String> = [&by_chance, &by_task].into_iter().filter_map(why_not).collect();
     let estimator = refused.is_empty().then(|| {
         let signals: Vec<Signals> = outcomes
             .prompts

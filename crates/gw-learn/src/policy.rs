@@ -50,8 +50,10 @@ impl Predictions {
                     whole(self.tokens[place])
                 };
                 let input = u64::from(outcomes.in_tokens[row * width + model]);
-                choices
-                    .push(Choice::new(ppm(self.success[place]), outcomes.price(model, input, length)));
+                choices.push(Choice::new(
+                    ppm(self.success[place]),
+                    outcomes.price(model, input, length),
+                ));
             }
         }
         choices

@@ -23,12 +23,13 @@ pub fn table(evaluation: &Evaluation) -> String {
         left.models,
     );
     if evaluation.is_length_assumed {
-        text.push_str("Answer lengths are assumed by class of task: costs mostly show price ratios.\n");
+        text.push_str(
+            "Answer lengths are assumed by class of task: costs mostly show price ratios.\n",
+        );
     }
     text.push_str("\nmodel                                      quality  $/1k\n");
     for model in &evaluation.models {
-        let _ =
-            writeln!(text, "{:42} {:.4}  {:.3}", model.name, model.quality, model.usd_per_1k);
+        let _ = writeln!(text, "{:42} {:.4}  {:.3}", model.name, model.quality, model.usd_per_1k);
     }
     text.push_str(
         "\nCosts are shares of the best single model's; `-`: not reached; (n/m): reached in n of m \
@@ -92,7 +93,8 @@ fn honest(router: &RouterFigures) -> String {
     if !router.apgr.is_empty() {
         let _ = write!(line, "; APGR {}", with_margin(&router.apgr, false));
     }
-    if let Some(cost_97) = router.cost_97.mean {
+    let is_reached = router.cost_97.reached == router.cost_97.of;
+    if let Some(cost_97) = router.cost_97.mean.filter(|_| is_reached) {
         let _ = write!(
             line,
             "; against always the best model: {:.0} % cheaper at 97 % of its quality",
@@ -169,8 +171,10 @@ pub fn chart(evaluation: &Evaluation) -> String {
     );
     for (at, (name, curve)) in curves.iter().enumerate() {
         let colour = COLOURS.iter().find(|(known, _)| known == name).map_or("black", |(_, c)| c);
-        let points: Vec<String> =
-            curve.iter().map(|(cost, quality)| format!("{:.1},{:.1}", x(*cost), y(*quality))).collect();
+        let points: Vec<String> = curve
+            .iter()
+            .map(|(cost, quality)| format!("{:.1},{:.1}", x(*cost), y(*quality)))
+            .collect();
         let _ = writeln!(
             svg,
             "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\"{}\"/>\n<text \

@@ -118,8 +118,7 @@ impl Rules {
     #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
     pub fn read(&self, control: &Delivered, treatment: &Delivered) -> Reading {
         let difference = treatment.mean - control.mean;
-        let undecided =
-            Reading { verdict: Verdict::Undecided, difference, margin: f64::INFINITY };
+        let undecided = Reading { verdict: Verdict::Undecided, difference, margin: f64::INFINITY };
         if control.count < self.least.max(2) || treatment.count < self.least.max(2) {
             return undecided;
         }

@@ -40,7 +40,9 @@ impl Fault {
             Self::CutOff => "the answer was cut off at the limit of tokens".to_owned(),
             Self::Refused => "the model declined to answer".to_owned(),
             Self::UnknownTool(tool) => format!("it calls `{tool}`, which was not offered"),
-            Self::BadArguments { tool, why } => format!("the arguments of `{tool}` are wrong: {why}"),
+            Self::BadArguments { tool, why } => {
+                format!("the arguments of `{tool}` are wrong: {why}")
+            }
             Self::BadOutput(why) => format!("the output breaks its schema: {why}"),
         }
     }
@@ -62,10 +64,10 @@ pub fn fault(request: &ChatRequest, answer: &[Part], is_cut_off: bool) -> Option
         return Some(Fault::Empty);
     }
     for part in answer {
-        if let Part::ToolCall { name, arguments, .. } = part {
-            if let Some(fault) = call_fault(request, name, arguments) {
-                return Some(fault);
-            }
+        if let Part::ToolCall { name, arguments, .. } = part
+            && let Some(fault) = call_fault(request, name, arguments)
+        {
+            return Some(fault);
         }
     }
     if has_call {

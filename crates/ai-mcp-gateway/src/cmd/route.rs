@@ -171,7 +171,8 @@ impl Estimated {
 }
 
 fn estimates(file: &Path, request: &ChatRequest, text: &str) -> Result<Estimated> {
-    let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let size =
+        std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
     if size.len() > LEARNED_BYTES_MAX {
         return Err(Error::bad_field("--learned", "the file is too large").into());
     }
@@ -203,8 +204,7 @@ fn show(
             let cost = input.zip(price(&row.output_usd_per_million)).map(|(input, written)| {
                 expected_cost(features, input.pico_per_unit(), written.pico_per_unit())
             });
-            let success =
-                estimated.and_then(|estimated| estimated.success(offering.name.as_str()));
+            let success = estimated.and_then(|estimated| estimated.success(offering.name.as_str()));
             json!({
                 "model": offering.id(),
                 "layer": candidate.layer.as_str(),

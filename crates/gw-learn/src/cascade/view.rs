@@ -90,9 +90,12 @@ fn best_part(parts: &[usize], rungs: &[usize], odds: &impl Fn(usize) -> f64) -> 
         // Each vote counts for at least a little, so that two agreeing models go before one.
         let trust: f64 = members.clone().map(|member| (odds(rungs[member]) + 1.5).max(0.2)).sum();
         if best.is_none_or(|(most, _)| trust > most) {
-            let speaker = members.reduce(|one, other| {
-                if odds(rungs[other]) > odds(rungs[one]) { other } else { one }
-            });
+            let speaker =
+                members.reduce(
+                    |one, other| {
+                        if odds(rungs[other]) > odds(rungs[one]) { other } else { one }
+                    },
+                );
             best = Some((trust, rungs[speaker.unwrap_or(place)]));
         }
     }

@@ -27,8 +27,8 @@ const PROMPTS_MAX: usize = 1_000_000;
 pub fn load(folder: &Path, pool: &[String]) -> Result<Outcomes> {
     let prompts = prompts(folder)?;
     let prices = prices(folder)?;
-    let quality = Table::read(folder, "quality")?
-        .ok_or_else(|| bad(folder, "quality.csv", "is missing"))?;
+    let quality =
+        Table::read(folder, "quality")?.ok_or_else(|| bad(folder, "quality.csv", "is missing"))?;
     let (models, skipped) = choose_models(&quality, &prices, pool, folder)?;
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     let tables = Tables {
@@ -61,7 +61,11 @@ pub fn load(folder: &Path, pool: &[String]) -> Result<Outcomes> {
             continue;
         };
         if let Some(score) = scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
-            return Err(bad(folder, "quality.csv", format!("{}: {score} is not 0 to 1", prompt.id)));
+            return Err(bad(
+                folder,
+                "quality.csv",
+                format!("{}: {score} is not 0 to 1", prompt.id),
+            ));
         }
         tables.add(&mut outcomes, &names, &prompt);
         outcomes.quality.extend(scores);
@@ -93,7 +97,9 @@ impl Tables {
             outcomes.out_tokens.push(tokens(&self.out_tokens, name, assumed));
             if let Some(answers) = &self.answers {
                 let answer = answers.cell(&prompt.id, name).filter(|answer| *answer != "-");
-                outcomes.answers.push(answer.filter(|answer| !answer.is_empty()).map(str::to_owned));
+                outcomes
+                    .answers
+                    .push(answer.filter(|answer| !answer.is_empty()).map(str::to_owned));
             }
         }
     }
@@ -160,9 +166,8 @@ fn prompts(folder: &Path) -> Result<Vec<Prompt>> {
         if line.trim().is_empty() {
             continue;
         }
-        let line: Line = serde_json::from_str(&line).map_err(|error| {
-            bad(folder, "prompts.jsonl", format!("line {}: {error}", at + 1))
-        })?;
+        let line: Line = serde_json::from_str(&line)
+            .map_err(|error| bad(folder, "prompts.jsonl", format!("line {}: {error}", at + 1)))?;
         prompts.push(Prompt { id: line.id, task: line.task, sub: line.sub, text: line.prompt });
         if prompts.len() > PROMPTS_MAX {
             return Err(bad(folder, "prompts.jsonl", format!("has more than {PROMPTS_MAX} lines")));
@@ -231,7 +236,10 @@ impl Table {
 
     fn filled(&self, column: &str) -> usize {
         let Some(at) = self.places.get(column) else { return 0 };
-        self.rows.values().filter(|row| row.get(at + 1).is_some_and(|cell| !cell.is_empty())).count()
+        self.rows
+            .values()
+            .filter(|row| row.get(at + 1).is_some_and(|cell| !cell.is_empty()))
+            .count()
     }
 
     /// A column by its name, or by the only name that contains the words.

@@ -101,8 +101,7 @@ impl HeldOut {
                 let is_known_tag = raw.quality.write(signals.tag, signals.class, &mut means);
                 raw.tokens.write(signals.tag, signals.class, &mut tokens);
                 let mut residual = vec![0.0; width];
-                let likeness =
-                    raw.neighbours.residual(&signals.words, &mut scratch, &mut residual);
+                let likeness = raw.neighbours.residual(&signals.words, &mut scratch, &mut residual);
                 raw.linear.residual(&signals.pieces, &mut residual);
                 held.prompts.push(Held {
                     row,
@@ -136,8 +135,7 @@ impl HeldOut {
         let mut predictions = Predictions::default();
         for held in &self.prompts {
             let fit = &self.fits[held.fit];
-            let share =
-                if held.is_new_tag { 0.0 } else { guards[held.fit].share(held.likeness) };
+            let share = if held.is_new_tag { 0.0 } else { guards[held.fit].share(held.likeness) };
             let mut residual = held.residual.clone();
             shrink(&mut residual, &fit.scale, mix);
             predictions.rows.push(held.row);

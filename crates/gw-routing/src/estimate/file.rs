@@ -200,8 +200,7 @@ impl<'a> Reader<'a> {
     fn means(&mut self, models: usize) -> Result<Means> {
         let mut means = Means::new(self.f32s(Some(models))?);
         means.all = self.tally(models)?;
-        means.classes =
-            TaskClass::ALL.iter().map(|_| self.tally(models)).collect::<Result<_>>()?;
+        means.classes = TaskClass::ALL.iter().map(|_| self.tally(models)).collect::<Result<_>>()?;
         let count = self.len()?;
         let mut tags = HashMap::new();
         for _ in 0..count {

@@ -101,8 +101,7 @@ impl Neighbours {
                 lengths[*row as usize] += (term(*count) * rarity).powi(2);
             }
         }
-        let mut neighbours =
-            Self { models, unknown_weight: rarity_of(0.0), ..Self::default() };
+        let mut neighbours = Self { models, unknown_weight: rarity_of(0.0), ..Self::default() };
         for (word, rows) in &sorted {
             let rarity = rarity_of(rows.len() as f32);
             let from = u32::try_from(neighbours.postings.len()).unwrap_or(u32::MAX);
@@ -150,11 +149,10 @@ impl Neighbours {
         unknown_rarity: f32,
     ) -> Option<Self> {
         let rows = residuals.len() / models.max(1);
-        let are_rows = residuals.len() % models.max(1) == 0
+        let are_rows = residuals.len().is_multiple_of(models.max(1))
             && postings.iter().all(|(row, _)| (*row as usize) < rows);
-        let are_words = words
-            .iter()
-            .all(|(_, _, from, to)| from <= to && (*to as usize) <= postings.len());
+        let are_words =
+            words.iter().all(|(_, _, from, to)| from <= to && (*to as usize) <= postings.len());
         if !are_rows || !are_words {
             return None;
         }

@@ -38,9 +38,8 @@ fn run(dice: &mut Dice, control_rate: f64, treatment_rate: f64, pairs: u32) -> V
 #[test]
 fn a_thousand_experiments_without_a_difference_keep_the_error_rate() {
     let mut dice = Dice(11);
-    let decided = (0..1_000)
-        .filter(|_| run(&mut dice, 0.7, 0.7, 2_000) != Verdict::Undecided)
-        .count();
+    let decided =
+        (0..1_000).filter(|_| run(&mut dice, 0.7, 0.7, 2_000) != Verdict::Undecided).count();
     // 5 % are allowed over the whole life, at 2,000 looks each.
     assert!(decided <= 50, "{decided} of 1,000 were decided");
 }

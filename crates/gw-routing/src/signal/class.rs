@@ -5,7 +5,16 @@ use super::counts::Counts;
 
 /// Kinds of work that models differ in.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
     serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]

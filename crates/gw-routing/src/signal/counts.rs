@@ -146,9 +146,5 @@ fn log_scale(count: u32) -> u8 {
 
 /// `A. …`, `B) …`, `(C) …`
 fn is_option(line: &[u8]) -> bool {
-    match line {
-        [b'(', b'A'..=b'J', b')', ..] => true,
-        [b'A'..=b'J', b'.' | b')' | b':', b' ', ..] => true,
-        _ => false,
-    }
+    matches!(line, [b'(', b'A'..=b'J', b')', ..] | [b'A'..=b'J', b'.' | b')' | b':', b' ', ..])
 }

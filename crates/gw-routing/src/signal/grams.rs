@@ -33,6 +33,7 @@ pub(crate) fn read(head: &str, tail: &str, signals: &mut Signals) {
     signals.scratch = scratch;
 }
 
+#[derive(Clone, Copy)]
 enum BlockOf {
     Words,
     Letters,
@@ -87,7 +88,10 @@ impl Scratch {
     /// Runs of three to five bytes of a framed word.
     fn runs(&mut self, framed: &[u8]) {
         for (at, window) in framed.windows(3).enumerate() {
-            let mut hash = step(0, u64::from(window[0]) << 16 | u64::from(window[1]) << 8 | u64::from(window[2]));
+            let mut hash = step(
+                0,
+                u64::from(window[0]) << 16 | u64::from(window[1]) << 8 | u64::from(window[2]),
+            );
             push(&mut self.letters, 3, hash);
             for (size, byte) in (4_u64..=5).zip(framed.iter().skip(at + 3)) {
                 hash = step(hash, u64::from(*byte));

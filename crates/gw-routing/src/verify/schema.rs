@@ -15,7 +15,8 @@ pub fn breach(schema: &Value, value: &Value) -> Option<String> {
 
 fn check(root: &Value, schema: &Value, value: &Value, place: &str, depth: usize) -> Option<String> {
     let Value::Object(rules) = schema else {
-        return (schema == &Value::Bool(false)).then(|| format!("{place}: nothing is allowed here"));
+        return (schema == &Value::Bool(false))
+            .then(|| format!("{place}: nothing is allowed here"));
     };
     if depth == 0 {
         return None;
@@ -64,10 +65,10 @@ fn listed(rules: &Rules, value: &Value, place: &str) -> Option<String> {
     let same = |one: &Value| {
         one == value || (one.is_number() && one.as_f64() == value.as_f64() && value.is_number())
     };
-    if let Some(Value::Array(values)) = rules.get("enum") {
-        if !values.iter().any(same) {
-            return Some(format!("{place}: not one of the listed values"));
-        }
+    if let Some(Value::Array(values)) = rules.get("enum")
+        && !values.iter().any(same)
+    {
+        return Some(format!("{place}: not one of the listed values"));
     }
     rules
         .get("const")
@@ -92,16 +93,11 @@ fn bounds(rules: &Rules, value: &Value, place: &str) -> Option<String> {
     }
 }
 
-fn object(
-    root: &Value,
-    rules: &Rules,
-    value: &Value,
-    place: &str,
-    depth: usize,
-) -> Option<String> {
+fn object(root: &Value, rules: &Rules, value: &Value, place: &str, depth: usize) -> Option<String> {
     let Value::Object(fields) = value else { return None };
     if let Some(Value::Array(required)) = rules.get("required") {
-        let missing = required.iter().filter_map(Value::as_str).find(|name| !fields.contains_key(*name));
+        let missing =
+            required.iter().filter_map(Value::as_str).find(|name| !fields.contains_key(*name));
         if let Some(name) = missing {
             return Some(format!("{place}: `{name}` is missing"));
         }
@@ -132,9 +128,11 @@ fn list(root: &Value, rules: &Rules, value: &Value, place: &str, depth: usize) -
     let Value::Array(values) = value else { return None };
     let first = rules.get("prefixItems").and_then(Value::as_array).map_or(0, Vec::len);
     let items = rules.get("items")?;
-    values.iter().enumerate().skip(first).find_map(|(at, value)| {
-        check(root, items, value, &format!("{place}[{at}]"), depth - 1)
-    })
+    values
+        .iter()
+        .enumerate()
+        .skip(first)
+        .find_map(|(at, value)| check(root, items, value, &format!("{place}[{at}]"), depth - 1))
 }
 
 fn combined(

@@ -61,8 +61,7 @@ fn output_must_follow_the_schema_that_was_asked_for() {
         "properties": {"list": {"type": "array", "items": {"$ref": "#/$defs/n"}},
                        "kind": {"enum": ["a", "b"]}},
         "anyOf": [{"required": ["list"]}, {"required": ["kind"]}]});
-    let format =
-        ResponseFormat::JsonSchema { name: None, description: None, schema, strict: None };
+    let format = ResponseFormat::JsonSchema { name: None, description: None, schema, strict: None };
     let request = ChatRequest { response_format: Some(format), ..ChatRequest::default() };
     let of = |text: &str| fault(&request, &[Part::text(text)], false);
     assert_eq!(of(r#"{"list":[1,null]}"#), None);
@@ -73,7 +72,10 @@ fn output_must_follow_the_schema_that_was_asked_for() {
 
 #[test]
 fn what_the_checker_does_not_know_passes() {
-    assert_eq!(breach(&json!({"type": "strange", "format": "email", "$ref": "x"}), &json!(1)), None);
+    assert_eq!(
+        breach(&json!({"type": "strange", "format": "email", "$ref": "x"}), &json!(1)),
+        None
+    );
     assert_eq!(breach(&json!(true), &json!(1)), None);
     // A schema that refers to itself ends.
     let endless = json!({"$ref": "#"});

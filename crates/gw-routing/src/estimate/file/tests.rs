@@ -1,6 +1,4 @@
-use super::super::{
-    Calibration, Estimates, Estimator, Guard, Labelled, Linear, Means, Neighbours,
-};
+use super::super::{Calibration, Estimates, Estimator, Guard, Labelled, Linear, Means, Neighbours};
 use crate::signal::{BUCKETS, Signals, tag_of_words};
 
 fn estimator() -> Estimator {
