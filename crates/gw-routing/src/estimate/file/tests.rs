@@ -73,5 +73,6 @@ fn a_tag_that_was_never_learned_falls_back_to_the_overall_means() {
         assert!((found.success[model] - estimator.quality.overall(model)).abs() < 1e-6);
     }
     estimator.estimate(&Signals::of(text, None), &mut found);
-    assert!(found.familiarity > 0.9, "{}", found.familiarity);
+    // Likeness is averaged over ten neighbours, of which three exist: familiar, but not wholly.
+    assert!((0.3..1.0).contains(&found.familiarity), "{}", found.familiarity);
 }
