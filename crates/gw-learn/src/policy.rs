@@ -37,8 +37,8 @@ impl Predictions {
         let width = outcomes.width();
         let mut choices = Vec::with_capacity(self.success.len());
         for (at, &row) in self.rows.iter().enumerate() {
-            for model in 0..width {
-                if !kept[model] {
+            for (model, is_kept) in kept.iter().enumerate() {
+                if !is_kept {
                     choices.push(Choice::new(0, Money::MAX));
                     continue;
                 }

@@ -141,14 +141,14 @@ impl HeldOut {
             predictions.rows.push(held.row);
             predictions.fits.push(held.fit);
             predictions.tokens.extend_from_slice(&held.tokens);
-            for model in 0..self.width {
+            for (model, residual) in residual.into_iter().enumerate() {
                 let mean = held.means[model];
                 let mean = if held.is_known_tag {
                     mean
                 } else {
                     share * mean + (1.0 - share) * fit.overall[model]
                 };
-                let score = mean + share * residual[model];
+                let score = mean + share * residual;
                 let success = calibration.get(model).map_or(score, |line| line.of(score));
                 predictions.success.push(success.clamp(0.0, 1.0));
             }

@@ -69,10 +69,10 @@ pub fn ridge(
         }
         let length: Vec<f32> = ratio(&square, &curve);
         for at in 0..used.len() {
-            for model in 0..width {
+            for (model, length) in length.iter().enumerate() {
                 let at = at * width + model;
-                weights[at] += length[model] * direction[at];
-                residual[at] -= length[model] * image[at];
+                weights[at] += length * direction[at];
+                residual[at] -= length * image[at];
             }
         }
         let next = squares(&residual, width);
