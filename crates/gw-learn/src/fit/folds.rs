@@ -13,7 +13,6 @@ use crate::policy::Predictions;
 /// decided.
 #[derive(Clone, Debug, Default)]
 pub struct HeldOut {
-    width: usize,
     prompts: Vec<Held>,
     fits: Vec<Fit>,
 }
@@ -85,7 +84,7 @@ impl HeldOut {
         recipe: &Recipe,
     ) -> Self {
         let width = outcomes.width();
-        let mut held = Self { width, ..Self::default() };
+        let mut held = Self::default();
         let mut is_held = vec![false; outcomes.prompts.len()];
         for (fit, fold) in folds.iter().enumerate() {
             for row in fold {
