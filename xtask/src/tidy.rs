@@ -14,6 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-ledger", &["gw-core", "gw-catalog"]),
     ("gw-redis", &["gw-core", "gw-ledger"]),
     ("gw-routing", &["gw-core", "gw-catalog"]),
+    ("gw-learn", &["gw-core", "gw-routing"]),
     ("gw-net", &["gw-core"]),
     ("gw-mcp", &["gw-core", "gw-net"]),
     ("gw-store", &["gw-core", "gw-ledger"]),

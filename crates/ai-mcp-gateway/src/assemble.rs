@@ -346,7 +346,7 @@ fn prices(model: &Model) -> Option<ModelPrices> {
     })
 }
 
-fn routing(loaded: &Loaded) -> RoutingOptions {
+pub(crate) fn routing(loaded: &Loaded) -> RoutingOptions {
     let settings = &*loaded.settings;
     let routing = &settings.routing;
     // Routing tells what the operator chose from what is only system A's default.

@@ -136,6 +136,9 @@ pub(crate) enum Command {
     /// Organisations, teams, users and projects
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// Routing: judge it on outcome data, learn from such data, explain a decision
+    #[command(subcommand)]
+    Route(RouteCommand),
     /// Check keys, reachability, store and port, and say what to do
     Doctor,
     /// The configuration
@@ -411,6 +414,101 @@ pub(crate) struct ColumnArgs {
     /// Column of the cost in dollars
     #[arg(long, value_name = "NAME")]
     pub(crate) cost_column: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RouteCommand {
+    /// Replay outcome data through the router: train on 60 %, judge on the rest
+    Eval(RouteEvalArgs),
+    /// Learn from outcome data; writes nothing unless the gain holds on both kinds of split
+    Learn(RouteLearnArgs),
+    /// Show who would answer and why, without calling anyone
+    Explain(RouteExplainArgs),
+}
+
+/// Which outcomes to read.
+#[derive(Debug, Args)]
+pub(crate) struct OutcomeData {
+    /// Folder of outcome data: prompts.jsonl, quality.csv, models.json, perhaps in_tokens.csv,
+    /// out_tokens.csv, answers.csv, each also as .gz (docs/routing-data.md)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+
+    /// Models to choose from, by name or a part of it that fits one [default: all that are priced
+    /// and answered nearly every prompt]
+    #[arg(long, value_name = "MODEL,...", value_delimiter = ',')]
+    pub(crate) models: Vec<String>,
+
+    /// Use the prompts of this task only
+    #[arg(long, value_name = "TASK")]
+    pub(crate) only: Option<String>,
+
+    /// Number of splits
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub(crate) seeds: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RouteEvalArgs {
+    #[command(flatten)]
+    pub(crate) data: OutcomeData,
+
+    /// Judge on prompts left out by chance, or on whole tasks
+    #[arg(long, value_enum, default_value_t = SplitChoice::Random)]
+    pub(crate) split: SplitChoice,
+
+    /// Also replay a cascade: cheap models in the order in which they are asked, the top last
+    #[arg(long, value_name = "MODEL,MODEL,...", value_delimiter = ',')]
+    pub(crate) cascade: Vec<String>,
+
+    /// Write the curves of the first split as an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chart: Option<PathBuf>,
+}
+
+/// How prompts are split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitChoice {
+    /// Prompts by chance
+    Random,
+    /// Whole tasks
+    Task,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RouteLearnArgs {
+    #[command(flatten)]
+    pub(crate) data: OutcomeData,
+
+    /// Where to write what was learned
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RouteExplainArgs {
+    /// The message
+    pub(crate) message: Vec<String>,
+
+    /// Model: a name, provider/model, L0..L3, auto, or auto:L0-L2
+    #[arg(short, long, default_value = "auto")]
+    pub(crate) model: String,
+
+    /// Instructions before the message
+    #[arg(short, long)]
+    pub(crate) system: Option<String>,
+
+    /// How good the answer has to be: normal, high, critical
+    #[arg(short, long)]
+    pub(crate) quality: Option<Quality>,
+
+    /// Never go above this layer
+    #[arg(long)]
+    pub(crate) max_layer: Option<Layer>,
+
+    /// What was learned, as `route learn` wrote it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) learned: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ pub(crate) mod limits;
 pub(crate) mod mcp;
 pub(crate) mod models;
 pub(crate) mod price;
+pub(crate) mod route;
 pub(crate) mod serve;
 pub(crate) mod stdio;
 pub(crate) mod usage;

@@ -8,6 +8,14 @@ pub mod options;
 pub mod features;
 pub mod prose;
 
+pub mod agree;
+pub mod choose;
+pub mod estimate;
+pub mod experiment;
+pub mod ladder;
+pub mod signal;
+pub mod verify;
+
 pub mod asked;
 pub mod layers;
 pub mod plan;

@@ -1,0 +1,150 @@
+//! What can be counted of a text: length, digits, symbols, lines, options. One pass over its bytes.
+
+use super::hash::{finish, step};
+use super::{BUCKET_BITS, Piece};
+
+/// Counts of a text's read part.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    /// Bytes of the whole text, read or not.
+    pub(crate) bytes: u32,
+    pub(crate) words: u32,
+    pub(crate) lines: u32,
+    pub(crate) digits: u32,
+    pub(crate) numbers: u32,
+    pub(crate) capitals: u32,
+    pub(crate) questions: u32,
+    pub(crate) stops: u32,
+    pub(crate) commas: u32,
+    pub(crate) maths: u32,
+    pub(crate) backslashes: u32,
+    pub(crate) brackets: u32,
+    pub(crate) braces: u32,
+    pub(crate) quotes: u32,
+    pub(crate) fences: u32,
+    pub(crate) options: u32,
+    pub(crate) indented: u32,
+    pub(crate) code_words: u32,
+    pub(crate) how_many: u32,
+    pub(crate) foreign: u32,
+}
+
+/// Kinds of counts that become pieces, one by one and in pairs.
+const SINGLES: usize = 19;
+const PAIRS: [(usize, usize); 8] =
+    [(0, 3), (0, 5), (0, 9), (0, 15), (1, 4), (3, 7), (6, 15), (9, 10)];
+
+impl Counts {
+    /// Counts the read beginning and end of a text of `bytes` bytes.
+    pub(crate) fn of(bytes: usize, head: &str, tail: &str) -> Self {
+        let mut counts =
+            Self { bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ..Self::default() };
+        for part in [head, tail] {
+            counts.scan(part.as_bytes());
+            for line in part.lines() {
+                counts.line(line);
+            }
+        }
+        counts
+    }
+
+    fn scan(&mut self, bytes: &[u8]) {
+        let mut before = b' ';
+        for &byte in bytes {
+            let is_word = byte.is_ascii_alphanumeric() || byte >= 0x80;
+            if is_word && !(before.is_ascii_alphanumeric() || before >= 0x80) {
+                self.words += 1;
+            }
+            match byte {
+                b'0'..=b'9' => {
+                    self.digits += 1;
+                    self.numbers += u32::from(!before.is_ascii_digit());
+                }
+                b'A'..=b'Z' => self.capitals += 1,
+                b'?' => self.questions += 1,
+                b'.' | b'!' => self.stops += 1,
+                b',' => self.commas += 1,
+                b'=' | b'+' | b'*' | b'/' | b'<' | b'>' | b'^' | b'$' | b'%' => self.maths += 1,
+                b'\\' => self.backslashes += 1,
+                b'(' | b'[' => self.brackets += 1,
+                b'{' => self.braces += 1,
+                b'"' | b'\'' => self.quotes += 1,
+                0x80.. => self.foreign += 1,
+                _ => {}
+            }
+            before = byte;
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.lines += 1;
+        self.fences += u32::from(line.starts_with("```"));
+        self.indented += u32::from(line.starts_with("    ") || line.starts_with('\t'));
+        let bytes = line.trim_start().as_bytes();
+        self.options += u32::from(is_option(bytes));
+        let starts = |word: &str| bytes.starts_with(word.as_bytes());
+        let is_code = ["def ", "class ", "import ", "from ", "return ", "fn ", "function "];
+        self.code_words += u32::from(is_code.iter().any(|word| starts(word)));
+        self.how_many += u32::from(line.contains("How ") || line.contains("how m"));
+    }
+
+    /// What the pieces are made of, each on a scale of halved powers of two.
+    fn scaled(&self) -> [u8; SINGLES] {
+        let share = |count: u32| {
+            // Hundredths of the words, so that long and short texts compare.
+            log_scale(count.saturating_mul(100) / self.words.max(1))
+        };
+        [
+            log_scale(self.bytes),
+            log_scale(self.words),
+            log_scale(self.lines),
+            log_scale(self.digits),
+            log_scale(self.numbers),
+            share(self.capitals),
+            log_scale(self.questions),
+            log_scale(self.stops),
+            log_scale(self.commas),
+            log_scale(self.maths),
+            log_scale(self.backslashes),
+            log_scale(self.brackets),
+            log_scale(self.braces),
+            log_scale(self.quotes),
+            log_scale(self.fences),
+            log_scale(self.options),
+            log_scale(self.indented + self.code_words),
+            log_scale(self.how_many),
+            log_scale(self.foreign),
+        ]
+    }
+
+    /// Adds one piece for each count and for some pairs of counts.
+    pub(crate) fn write(&self, pieces: &mut Vec<Piece>) {
+        let scaled = self.scaled();
+        let weight = 1.0 / f32::from(u8::try_from(SINGLES + PAIRS.len()).unwrap_or(u8::MAX)).sqrt();
+        let mut add = |kind: u64, value: u64| {
+            let hash = finish(step(step(0xc0, kind), value));
+            let bucket = u32::try_from(hash >> (64 - BUCKET_BITS)).unwrap_or_default();
+            pieces.push(Piece { bucket, weight });
+        };
+        for (kind, &value) in (0_u64..).zip(&scaled) {
+            add(kind, u64::from(value));
+        }
+        for (kind, (one, other)) in (100_u64..).zip(PAIRS) {
+            add(kind, u64::from(scaled[one]) << 8 | u64::from(scaled[other]));
+        }
+    }
+}
+
+/// `2 log2(1 + x)`, rounded down; exact up to the first steps.
+fn log_scale(count: u32) -> u8 {
+    let count = u64::from(count) + 1;
+    let whole = count.ilog2();
+    // Half a step where the square passes the next odd power of two.
+    let half = u32::from(count * count >= 1_u64 << (2 * whole + 1));
+    u8::try_from(2 * whole + half).unwrap_or(u8::MAX)
+}
+
+/// `A. …`, `B) …`, `(C) …`
+fn is_option(line: &[u8]) -> bool {
+    matches!(line, [b'(', b'A'..=b'J', b')', ..] | [b'A'..=b'J', b'.' | b')' | b':', b' ', ..])
+}
