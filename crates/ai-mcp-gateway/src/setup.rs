@@ -117,7 +117,7 @@ impl Setup {
         let loaded = self.load_to_answer(Purpose::Other, &[]).await?;
         let gateway = assemble::gateway(&loaded, Use::Command).await?;
         crate::discovery::once(&gateway, &loaded.settings).await;
-        Ok(Talk::Local(gateway.engine, gateway.store))
+        Ok(Talk::Local(gateway.engine, Box::new(gateway.store)))
     }
 
     /// Where a command governs: the running gateway that is named, else the store.

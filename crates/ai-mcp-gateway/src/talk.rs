@@ -23,7 +23,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// Whom to ask.
 pub(crate) enum Talk {
     /// The engine of this process, and the store it writes to.
-    Local(Arc<Engine>, Store),
+    Local(Arc<Engine>, Box<Store>),
     /// A running gateway.
     Remote(Box<Remote>),
 }

@@ -136,6 +136,7 @@ fn explain(args: &RouteExplainArgs, setup: &Setup, output: Output) -> Result<()>
         catalog: &catalog,
         providers: &providers,
         health: &|_, _| Health::Well,
+        bar: &|_, _| None,
         options: &options,
     };
     let plan = plan(&question, &snapshot)?;
