@@ -7,8 +7,7 @@ use futures_util::StreamExt;
 use gw_core::event::StreamEvent;
 use gw_core::limits::RESPONSE_BODY_BYTES_MAX;
 use gw_core::seam::{
-    BodyStream, DialectId, IncomingResponse, OutgoingRequest, Quirks, StreamDecoder, Target,
-    Timeouts,
+    BodyStream, DialectId, OutgoingRequest, Quirks, StreamDecoder, Target, Timeouts,
 };
 use gw_core::unfold::unfold;
 use gw_core::{Error, Kind, ProviderId, Result};
@@ -92,24 +91,6 @@ impl Remote {
         });
         let events = events.chain(cost);
         Ok(Told { about, events: events.boxed() })
-    }
-
-    /// Reads a JSON document of the gateway.
-    pub(crate) async fn get(&self, path: &str) -> Result<serde_json::Value> {
-        let url = format!("{}{path}", self.endpoint);
-        let request = self.outgoing(Method::GET, url, self.headers()?, bytes::Bytes::new());
-        let sent = self.client.to_gateway(request).await;
-        let (response, _) = sent.map_err(|error| self.unreachable(error))?;
-        let IncomingResponse { status, headers, body } = response;
-        let body = read(body).await?;
-        if !(200..300).contains(&status) {
-            let dialect = gw_dialect::dialect(DialectId::OpenAiChat);
-            return Err(as_said(dialect.decode_error(status, &headers, &body), status));
-        }
-        serde_json::from_slice(&body).map_err(|error| {
-            Error::new(Kind::ProviderMalformed, "the gateway's answer is not JSON")
-                .with_source(error)
-        })
     }
 
     /// Asks a door of our own; an error is what the gateway said, with its field and hint.

@@ -68,21 +68,17 @@ pub(crate) async fn open(
 ) -> Result<Store> {
     match &settings.store.postgres {
         Some(postgres) => open_postgres(settings, postgres, clock, entropy, purpose).await,
-        None => open_sqlite(settings, clock, purpose).await,
+        None => open_sqlite(settings, clock).await,
     }
 }
 
-async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>, purpose: Use) -> Result<Store> {
+async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Store> {
     let store = gw_store::Store::open(sqlite_options(&settings.store), Arc::clone(clock))?;
     let (calls_kept_ms, calls_bytes_max) = retention(&settings.store);
     store.set_retention(gw_store::Retention { calls_kept_ms, calls_bytes_max });
     let place = store
         .path()
         .map_or_else(|| "in memory, gone at the end".to_owned(), |path| path.display().to_string());
-    if purpose == Use::Command {
-        let news = News::Sqlite(store.clone());
-        return Ok(behind_seams(Arc::new(store), None, "sqlite", place, news));
-    }
     let beside = store.path().map(Backlog::path_beside);
     let backlog = Arc::new(Backlog::open(Arc::new(store.clone()), beside.as_deref())?);
     // Before budgets read what was spent: what waited is a part of it.

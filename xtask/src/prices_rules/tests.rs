@@ -29,7 +29,8 @@ fn extractors_sum_and_prices_follow_the_day() {
     )
     .unwrap();
     let usage = json!({"in": 90, "read": 20, "out": 10, "details": {"read": 20}});
-    let units = list.extract("p", &["chat"], usage.as_object().unwrap()).unwrap();
+    let answer = json!({ "usage": usage });
+    let units = list.extract("p", &["chat"], answer.as_object().unwrap()).unwrap();
     assert_eq!(units["input_tokens"], 110.0);
     let model = list.model("p", "m").unwrap();
     let cost = |day| {
@@ -37,7 +38,9 @@ fn extractors_sum_and_prices_follow_the_day() {
     };
     assert!((cost("2026-08-31") - (110.0 * 2.0 + 40.0) / 1e6).abs() < 1e-15);
     assert!((cost("2026-09-01") - ((110.0 * 3.0 + 40.0) / 1e6 + 0.005)).abs() < 1e-15);
-    assert!(list.extract("p", &["chat"], json!({"in": 1}).as_object().unwrap()).is_none());
+    assert!(
+        list.extract("p", &["chat"], json!({"usage": {"in": 1}}).as_object().unwrap()).is_none()
+    );
     assert!(list.model("p", "other").is_none());
 }
 

@@ -8,6 +8,7 @@ use anyhow::Result;
 use gw_config::{Purpose, Settings};
 use gw_core::{Error, Kind, Layer};
 use gw_engine::Provider;
+use http::Method;
 use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -219,7 +220,10 @@ async fn running(setup: &Setup, settings: &Settings, endpoint: &str) -> Finding 
         Ok(client) => client,
         Err(error) => return Finding::failed(what, &error),
     };
-    match Remote::new(client, endpoint, setup.api_key()).get("/v1/server-stats").await {
+    match Remote::new(client, endpoint, setup.api_key())
+        .admin(Method::GET, "/v1/server-stats", None)
+        .await
+    {
         Ok(_) => Finding::ok(what, "answers, and takes the key"),
         Err(error) => Finding::failed(what, &error),
     }

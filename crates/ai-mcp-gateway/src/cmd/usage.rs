@@ -12,6 +12,7 @@ use gw_config::Purpose;
 use gw_core::record::{CallRecord, UsageBy, UsageGroup, UsageQuery};
 use gw_core::seam::UsageReports;
 use gw_core::{CallId, Error, Kind, Money, usage_report};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::assemble;
@@ -63,7 +64,7 @@ impl Ledger {
                 Ok((reports.usage(query).await?, total))
             }
             Self::Remote(remote) => {
-                let answer = remote.get(&path_of(&query)).await?;
+                let answer = remote.admin(Method::GET, &path_of(&query), None).await?;
                 let groups = answer["groups"].as_array().into_iter().flatten();
                 let groups = groups.map(|group| group_of(&query.by, group)).collect();
                 Ok((groups, group_of(&[], &answer["total"])))
@@ -249,7 +250,8 @@ async fn call(id: &str, ledger: &Ledger, output: Output) -> Result<()> {
     let call: CallRecord = match ledger {
         Ledger::Local(reports) => reports.call(known).await?.ok_or_else(unknown)?,
         Ledger::Remote(remote) => {
-            let answer = remote.get(&format!("/admin/v1/usage/calls/{known}")).await?;
+            let path = format!("/admin/v1/usage/calls/{known}");
+            let answer = remote.admin(Method::GET, &path, None).await?;
             serde_json::from_value(answer)?
         }
     };

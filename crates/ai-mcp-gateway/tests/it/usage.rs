@@ -112,15 +112,16 @@ async fn three_calls(launch: &Launch) -> (Gateway, String) {
     (gateway, id)
 }
 
+const ADMIN: &str = "an-admin-key-of-the-file";
 const COST: i64 = 3 * (7 + 3 * 2) * 1_000_000;
 const AT_THE_TOP: i64 = 3 * (7 * 10 + 3 * 50) * 1_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_the_same_here_and_through_a_gateway() {
     let stub = Stub::start(|_| (200, completion("yes"))).await;
-    let launch = Launch::new().toml(&config(&stub.url()));
+    let launch = Launch::new().toml(&config(&stub.url())).env("GATEWAY_SERVER__KEY", ADMIN);
     let (gateway, id) = three_calls(&launch).await;
-    let remote = ["-e", &gateway.url()].map(str::to_owned);
+    let remote = ["-e", &gateway.url(), "-k", ADMIN].map(str::to_owned);
     for by in ["model", "day", "provider,layer", "key,team,user,project,tag", "hour"] {
         let args = ["usage", "--by", by, "--from", "2020-01-01", "--json"];
         let here = launch.run(&args, None).await;
@@ -139,11 +140,15 @@ async fn a_report_is_the_same_here_and_through_a_gateway() {
     assert!(csv.starts_with("provider,calls,") && csv.contains("\r\no,3,0,0,0,21,"), "{csv}");
     let call = launch.run(&["usage", "call", &id, "--json"], None).await.json();
     assert_eq!((&call["id"], &call["attempts"][0]["provider"]), (&id.as_str().into(), &"o".into()));
-    let words = launch.run(&["usage", "call", &id, "-e", &gateway.url()], None).await.stdout;
+    let asked = ["usage", "call", &id, "-e", &gateway.url(), "-k", ADMIN];
+    let words = launch.run(&asked, None).await.stdout;
     assert!(words.contains("o/m") && words.contains("$0.000013 (catalogue)"), "{words}");
     assert_eq!(launch.run(&["usage", "call", "nonsense"], None).await.code, Some(2));
     assert_eq!(launch.run(&["usage", "--by", "colour"], None).await.code, Some(2));
-    let csv = gateway.get("/admin/v1/usage?by=model&format=csv").await;
+    let path = "/admin/v1/usage?by=model&format=csv";
+    assert_eq!(gateway.get(path).await.status, 401);
+    let key = [("x-api-key", ADMIN)];
+    let csv = crate::http::send(gateway.address, "GET", path, &key, bytes::Bytes::new()).await;
     assert!(csv.text().contains("\r\no/m,3,"), "{}", csv.text());
 }
 
