@@ -232,6 +232,7 @@ impl Attempt<'_> {
             instructions: fields.text("instructions"),
         });
         link.notify("notifications/initialized", &Fields::default()).await;
+        link.listen().await;
         Ok(())
     }
 }
