@@ -86,7 +86,7 @@ def main():
             f'[mcp.servers.far]\nurl = "http://127.0.0.1:{direct}/mcp"\n'
             f'[mcp.servers.near]\ncommand = ["node", "{FIXTURE}"]\n[store]\npath = ":memory:"\n')
         gateway = subprocess.Popen(
-            [str(Path(arguments.gateway).resolve()), "serve", "--port", "0"], cwd=folder,
+            [str(Path(arguments.gateway).resolve()), "serve", "--port", "0", "--open"], cwd=folder,
             env={**os.environ, "HOME": folder, "GATEWAY_DEMO__LOCAL_ADDRESS": "off"},
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         try:

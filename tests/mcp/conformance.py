@@ -60,7 +60,7 @@ def run(arguments, node, revision, era, transport):
         )
         environment = {**os.environ, "HOME": folder, "GATEWAY_DEMO__LOCAL_ADDRESS": "off"}
         gateway = subprocess.Popen(
-            [arguments.gateway, "serve", "--port", "0"],
+            [arguments.gateway, "serve", "--port", "0", "--open"],
             cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         try:

@@ -124,8 +124,11 @@ pub(crate) async fn follow(hub: Arc<Hub>, setup: Setup, files: Vec<PathBuf>) {
             Ok(loaded) => {
                 hub.reload(options(&loaded.settings, setup.env()));
                 tracing::info!("the MCP servers of the configuration were applied");
-                files = watched(&setup, &loaded);
-                known = stamps(&files);
+                let new_files = watched(&setup, &loaded);
+                if new_files != files {
+                    known = stamps(&new_files);
+                    files = new_files;
+                }
             }
             Err(error) => tracing::warn!(%error, "the changed configuration is not applied"),
         }

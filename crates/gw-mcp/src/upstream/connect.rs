@@ -41,6 +41,21 @@ pub(crate) struct Attempt<'a> {
     pub(crate) stderr: Ring,
 }
 
+/// A connection that is being made. It ends when the attempt fails, and also when the caller for whom
+/// it is made leaves.
+struct Made(Option<Arc<Link>>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let Some(link) = self.0.take() else { return };
+        link.fail("was given up");
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // Ending a child takes its time, which is nobody else's.
+            runtime.spawn(async move { link.close().await });
+        }
+    }
+}
+
 /// How a server took the question which protocol it speaks.
 enum Verdict {
     Modern(Hello),
@@ -54,14 +69,11 @@ impl Attempt<'_> {
     pub(crate) async fn run(&self) -> Result<Arc<Link>, Failure> {
         let limit_ms = self.options.start_timeout_ms;
         let limit = Duration::from_millis(limit_ms);
-        let mut made: Option<Arc<Link>> = None;
-        let outcome = tokio::time::timeout(limit, self.connect(&mut made)).await;
+        let mut made = Made(None);
+        let outcome = tokio::time::timeout(limit, self.connect(&mut made.0)).await;
         let outcome = outcome.unwrap_or(Err(Failure::TimedOut(limit_ms)));
-        if outcome.is_err()
-            && let Some(link) = made
-        {
-            // Ending a child takes its time, which is nobody else's.
-            tokio::spawn(async move { link.close().await });
+        if outcome.is_ok() {
+            made.0 = None;
         }
         outcome
     }
@@ -232,6 +244,7 @@ impl Attempt<'_> {
             instructions: fields.text("instructions"),
         });
         link.notify("notifications/initialized", &Fields::default()).await;
+        link.listen().await;
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::headers;
@@ -38,6 +39,9 @@ const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// milliseconds, and the longest wait that a server may ask for.
 const RESUME_MS: u64 = 1_000;
 const RESUME_MS_MAX: u64 = 30_000;
+
+/// How long the stream of what a server says unasked may take to open before calls begin.
+const HEARING_WITHIN: Duration = Duration::from_millis(500);
 
 /// One server's endpoint and how to address it.
 #[derive(Clone)]
@@ -348,7 +352,7 @@ impl Wire for HttpWire {
     }
 
     /// Holds the stream on which a legacy server speaks unasked.
-    fn opened(&self, link: &Arc<Link>) {
+    async fn opened(&self, link: &Arc<Link>) {
         let Some(version) = link.version().filter(|version| !version.is_modern()) else { return };
         if self.session.lock().is_none() && version >= Version::V2025_03_26 {
             // Without a session a server cannot know for whom to speak.
@@ -361,6 +365,8 @@ impl Wire for HttpWire {
             retry_ms: Arc::clone(&self.retry_ms),
         };
         let weak = Arc::downgrade(link);
+        let (heard, hearing) = oneshot::channel();
+        let mut heard = Some(heard);
         tokio::spawn(async move {
             let closed = wire.closed.clone();
             let listening = async {
@@ -375,6 +381,10 @@ impl Wire for HttpWire {
                     }
                     let url = &wire.endpoint.url;
                     let got = wire.endpoint.send(Method::GET, url, headers, Bytes::new()).await;
+                    if let Some(heard) = heard.take() {
+                        // Whoever waited may have stopped.
+                        let _ = heard.send(());
+                    }
                     match got {
                         Ok(response) if response.status == 200 && is_stream(&response.headers) => {
                             let reader =
@@ -397,6 +407,8 @@ impl Wire for HttpWire {
                 () = listening => {}
             }
         });
+        // Some servers send not even headers before they have something to say.
+        let _ = tokio::time::timeout(HEARING_WITHIN, hearing).await;
     }
 
     fn cancels_by_closing(&self, version: Option<Version>) -> bool {

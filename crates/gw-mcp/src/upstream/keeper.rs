@@ -14,6 +14,9 @@ use crate::options::TransportOptions;
 use crate::raw::Fields;
 use crate::upstream::link::{Link, Notice};
 
+/// Least wait after a failed attempt, whatever the reason, in milliseconds.
+const PAUSE_MS: u64 = 100;
+
 /// Keeps the server until it is stopped.
 pub(super) async fn keep(upstream: Arc<Upstream>, mut notices: mpsc::Receiver<Notice>) {
     let stopped = upstream.stopped.clone();
@@ -24,7 +27,9 @@ pub(super) async fn keep(upstream: Arc<Upstream>, mut notices: mpsc::Receiver<No
 }
 
 async fn keep_unbounded(upstream: &Arc<Upstream>, notices: &mut mpsc::Receiver<Notice>) {
-    loop {
+    // Asked here too: after a stop every attempt fails at once, and a loop that never waits would never
+    // be cancelled.
+    while !upstream.stopped.is_cancelled() {
         match upstream.link(&LinkKey::default(), true).await {
             Ok(link) => {
                 upstream.refresh(&link).await;
@@ -34,6 +39,7 @@ async fn keep_unbounded(upstream: &Arc<Upstream>, notices: &mut mpsc::Receiver<N
             Err(_) => {
                 settle(upstream);
                 let _ = upstream.events.send(Event::Lists);
+                tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
             }
         }
         rest(upstream, notices).await;

@@ -84,9 +84,14 @@ impl Link {
     }
 
     /// Ends the handshake.
-    pub(crate) fn open(self: &Arc<Self>, hello: Hello) {
+    pub(crate) fn open(&self, hello: Hello) {
         let _ = self.hello.set(hello);
-        self.wire.opened(self);
+    }
+
+    /// Listens to what a legacy server says unasked. A question that it puts before this is done would
+    /// be lost.
+    pub(crate) async fn listen(self: &Arc<Self>) {
+        self.wire.opened(self).await;
     }
 
     pub(crate) fn version(&self) -> Option<Version> {

@@ -56,8 +56,8 @@ pub(crate) trait Wire: Send + Sync + 'static {
     /// Hands a message over. Dropping the future closes its exchange where it has one.
     async fn deliver(&self, link: &Arc<Link>, out: Outgoing<'_>) -> Result<Delivered, Failure>;
 
-    /// Called once after the handshake.
-    fn opened(&self, _link: &Arc<Link>) {}
+    /// Called once after the handshake; done when what the server says unasked can be heard.
+    async fn opened(&self, _link: &Arc<Link>) {}
 
     /// True where a request is withdrawn by closing its exchange alone.
     fn cancels_by_closing(&self, version: Option<Version>) -> bool;
