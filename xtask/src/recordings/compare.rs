@@ -177,24 +177,30 @@ fn mapped_stop(choice: &Choice, is_same_format: bool, to: DialectId) -> Option<S
     })
 }
 
-/// Anthropic has no class for sound; chat completions know no lifetime of cache writes.
+/// Anthropic has no class for sound and pictures, Google counts pictures that are read as text.
 fn mapped_usage(usage: &Usage, is_same_format: bool, to: DialectId) -> Usage {
     if is_same_format {
         return *usage;
     }
     match to {
         DialectId::AnthropicMessages => Usage {
-            input: usage.input + usage.input_audio,
-            cache_read: usage.cache_read + usage.cache_read_audio,
-            output: usage.output + usage.output_audio,
+            input: usage.input + usage.input_audio + usage.input_image,
+            cache_read: usage.cache_read + usage.cache_read_audio + usage.cache_read_image,
+            output: usage.output + usage.output_audio + usage.output_image,
             input_audio: 0,
+            input_image: 0,
             cache_read_audio: 0,
+            cache_read_image: 0,
             output_audio: 0,
+            output_image: 0,
             ..*usage
         },
         // Google counts no writes to a cache, and searches only with its own grounding.
         DialectId::Gemini => Usage {
-            input: usage.input + usage.cache_write + usage.cache_write_long,
+            input: usage.input + usage.input_image + usage.cache_write + usage.cache_write_long,
+            cache_read: usage.cache_read + usage.cache_read_image,
+            input_image: 0,
+            cache_read_image: 0,
             cache_write: 0,
             cache_write_long: 0,
             web_search: 0,
