@@ -74,7 +74,12 @@ impl Surface {
 
 /// True for what a client of Google's API asks below `/models`.
 fn is_google(path: &str, headers: &HeaderMap) -> bool {
-    GOOGLE_METHODS.iter().any(|method| path.ends_with(method))
+    // The colon may come escaped.
+    let method = |name: &&str| {
+        let before = path.strip_suffix(&name[1..]).unwrap_or_default();
+        before.ends_with(':') || before.ends_with("%3A") || before.ends_with("%3a")
+    };
+    GOOGLE_METHODS.iter().any(|name| method(&name))
         || headers.contains_key("x-goog-api-key")
         || headers.contains_key("x-goog-api-client")
 }

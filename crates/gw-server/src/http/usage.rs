@@ -193,7 +193,9 @@ fn end(name: &str, text: &str) -> Result<i64, Error> {
 
 fn described(id: &str, summary: &str) -> Operation {
     let date = json!({"type": "string", "format": "date", "example": "2026-11-20"});
-    let by = json!({"type": "string", "example": "day,model"});
+    let group = UsageBy::ALL.map(UsageBy::as_str).join("|");
+    let pattern = format!("^({group})(,({group}))*$");
+    let by = json!({"type": "string", "pattern": pattern, "example": "day,model"});
     let example = json!({
         "by": ["day"], "from_ms": null, "until_ms": null,
         "groups": [{"day": "2026-11-20", "calls": 2, "cost_pico_usd": 750_000_000, "cost_usd": "0.00075"}],
