@@ -38,7 +38,7 @@ pub(crate) async fn edge(
     let label = route.as_ref().map_or("unmatched", |route| route.path);
     let clock = &server.app.engine.resources().clock;
     let visit = Visit::begin(&server.traffic, clock, label, request.uri().path(), request.method());
-    let surface = Surface::of(request.uri(), request.headers());
+    let surface = Surface::of_request(request.method(), request.uri(), request.headers());
     let asked = cors_view(request.headers());
     let version = request.version();
 

@@ -1,7 +1,7 @@
 //! In whose words a path speaks: which shape its errors have.
 
 use gw_core::seam::DialectId;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 
 /// The manners of a group of paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +28,16 @@ const GOOGLE_METHODS: [&str; 5] = [
 ];
 
 impl Surface {
-    /// The surface of a request, whether or not its path exists.
+    /// The surface of a request with its method: only Google's clients post to a model.
+    pub(crate) fn of_request(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let path = uri.path().strip_prefix("/v1").unwrap_or(uri.path());
+        match Self::of(uri, headers) {
+            Self::OpenAi if method == Method::POST && path.starts_with("/models/") => Self::Gemini,
+            surface => surface,
+        }
+    }
+
+    /// The surface of an address, whether or not its path exists.
     pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         let path = uri.path();
         if is_below(path, "/v1beta") {
@@ -79,7 +88,7 @@ fn is_google(path: &str, headers: &HeaderMap) -> bool {
         let before = path.strip_suffix(&name[1..]).unwrap_or_default();
         before.ends_with(':') || before.ends_with("%3A") || before.ends_with("%3a")
     };
-    GOOGLE_METHODS.iter().any(|name| method(&name))
+    GOOGLE_METHODS.iter().any(method)
         || headers.contains_key("x-goog-api-key")
         || headers.contains_key("x-goog-api-client")
 }

@@ -118,11 +118,13 @@ fn operations() -> Vec<Operation> {
     let id = json!({"type": "string", "minLength": 1, "example": "resp_1"});
     let example =
         json!({"id": "resp_1", "object": "response", "status": "completed", "output": []});
+    let event = json!({"event": "response.completed", "data": "{\"type\":\"response.completed\"}"});
     let errors = [Kind::InvalidRequest, Kind::NotFound, Kind::StoreUnavailable];
     let get = Operation::new("get", "getResponse", "OpenAI", "A kept response.")
         .parameter("path", "id", "The response.", &id)
         .parameter("query", "stream", "True gives it as a stream.", &json!({"type": "boolean"}))
-        .dialect_answer("Response", "The response.", example)
+        .dialect_answer("Response", "The response, whole or as a stream of events.", example)
+        .dialect_events("ResponseEvent", event)
         .errors(Surface::OpenAi, &errors)
         .errors(Surface::OpenAi, &DOOR_ERRORS);
     let gone = json!({"id": "resp_1", "object": "response", "deleted": true});

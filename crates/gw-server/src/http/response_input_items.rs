@@ -84,7 +84,7 @@ fn page(mut items: Vec<Value>, id: &str, wanted: &Wanted) -> Result<Value, Error
                 .iter()
                 .position(|item| item["id"] == **after)
                 .map(|place| place + 1)
-                .ok_or_else(|| Error::bad_field("after", "`after` names no item of this list"))?,
+                .ok_or_else(|| Error::new(Kind::NotFound, "`after` names no item of this list"))?,
         };
     let end = items.len().min(start + limit);
     let shown = &items[start..end];
