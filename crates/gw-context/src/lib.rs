@@ -5,9 +5,16 @@
 
 pub mod extract;
 pub mod handoff;
+pub mod strategy;
 pub mod summary;
 pub mod tokens;
+pub mod worth;
+
+mod spans;
+mod units;
 
 pub use extract::{Bounds, absorb};
 pub use handoff::{Attempt, Handoff, Task, TestResult};
+pub use strategy::{Composed, Known, Options, Strategy, compose, shorten};
 pub use summary::Summary;
+pub use worth::Prices;

@@ -25,5 +25,5 @@ pub use jobs::{Job, JobStatus, Jobs};
 pub use keys::{Authenticator, Keys};
 pub use reports::UsageReports;
 pub use responses::Responses;
-pub use store::{CallLog, Conversations, StoreHealth};
+pub use store::{CallLog, Conversations, PersonalData, StoreHealth};
 pub use upstream::{BodyStream, IncomingResponse, OutgoingRequest, Timeouts, Upstream};

@@ -24,6 +24,7 @@ mod keys;
 mod listen;
 mod migrate;
 mod options;
+mod personal;
 mod replay;
 mod reports;
 mod responses;

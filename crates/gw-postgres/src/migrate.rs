@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "responses",
         sql: include_str!("../migrations/0004_responses.sql"),
     },
+    Migration { version: 6, name: "context", sql: include_str!("../migrations/0006_context.sql") },
 ];
 
 /// Applies what is missing.

@@ -1,5 +1,5 @@
 use gw_core::chat::{Message, Role};
-use proptest::prelude::{any, prop};
+use proptest::prelude::{ProptestConfig, any, prop};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::{Bounds, absorb};
@@ -68,6 +68,8 @@ fn a_question_is_open_until_it_is_answered() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn a_summary_stays_within_its_bounds(
         texts in prop::collection::vec(any::<String>(), 1..20),

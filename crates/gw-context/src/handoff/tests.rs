@@ -1,5 +1,5 @@
 use gw_core::chat::{Message, Role};
-use proptest::prelude::{any, prop};
+use proptest::prelude::{ProptestConfig, any, prop};
 use proptest::{prop_assert, proptest};
 
 use super::{Attempt, Handoff, TestResult};
@@ -91,6 +91,8 @@ fn a_package_of_messages_asks_what_the_user_asked_last() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn a_package_fits_its_budget(
         facts in prop::collection::vec(any::<String>(), 0..40),

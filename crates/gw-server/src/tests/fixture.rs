@@ -12,8 +12,9 @@ use futures_util::{StreamExt, stream};
 use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTable};
 use gw_core::principal::Principal;
 use gw_core::record::{
-    CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StatsRow, StoredMessage,
-    StoredResponse, StoredSummary, TodoItem, UsageGroup, UsageQuery,
+    CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats, Stats,
+    StatsFilter, StatsRow, StoredMessage, StoredResponse, StoredSummary, TodoItem, UsageGroup,
+    UsageQuery,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
@@ -294,10 +295,40 @@ impl CallLog for Memory {
 
 #[async_trait]
 impl Conversations for Memory {
-    async fn append(&self, of: ConversationRef, turns: Vec<StoredMessage>) -> gw_core::Result<()> {
+    async fn append(&self, of: ConversationRef, turns: Vec<StoredMessage>) -> gw_core::Result<u64> {
         self.up()?;
-        self.turns.lock().entry(of.id).or_default().extend(turns);
-        Ok(())
+        let mut all = self.turns.lock();
+        let known = all.entry(of.id).or_default();
+        for mut turn in turns {
+            turn.place = known.len() as u64 + 1;
+            known.push(turn);
+        }
+        Ok(known.len() as u64)
+    }
+
+    async fn turns(
+        &self,
+        id: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> gw_core::Result<Vec<StoredMessage>> {
+        self.up()?;
+        let turns = self.turns.lock().get(id).cloned().unwrap_or_default();
+        Ok(turns.into_iter().filter(|turn| turn.place > after).take(limit).collect())
+    }
+
+    async fn heads(&self, _: ConversationQuery) -> gw_core::Result<Vec<ConversationHead>> {
+        Ok(Vec::new())
+    }
+
+    async fn summaries(
+        &self,
+        id: &ConversationId,
+        limit: usize,
+    ) -> gw_core::Result<Vec<StoredSummary>> {
+        self.up()?;
+        let all = self.summaries.lock().get(id).cloned().unwrap_or_default();
+        Ok(all.into_iter().rev().take(limit).collect())
     }
 
     async fn recent(
