@@ -21,6 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-store", &["gw-core", "gw-ledger"]),
     ("gw-postgres", &["gw-core"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-context", "gw-ledger", "gw-routing"]),
+    ("gw-connect", &[]),
     ("gw-config", &["gw-core", "gw-dialect"]),
     ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"]),
     ("gw-simulator", &["gw-core", "gw-dialect"]),

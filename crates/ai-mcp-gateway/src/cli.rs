@@ -2,6 +2,7 @@
 
 mod accounts;
 mod keys;
+mod mcp;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use gw_core::task::Quality;
 
 pub(crate) use accounts::{AccountsCommand, BudgetsCommand, LimitsCommand};
 pub(crate) use keys::KeysCommand;
+pub(crate) use mcp::{ConnectArgs, McpAddArgs, McpCommand, OnlyChoice};
 
 /// One gateway between AI clients and every model they call.
 #[derive(Debug, Parser)]
@@ -111,6 +113,8 @@ pub(crate) enum Command {
     /// The MCP servers behind the gateway and their tools
     #[command(subcommand)]
     Mcp(McpCommand),
+    /// Put the gateway into Claude Code, Codex, Cursor and others, and take their servers over
+    Connect(ConnectArgs),
     /// Becomes another program that ends with the gateway
     #[command(name = "__child", hide = true)]
     Child {
@@ -171,28 +175,6 @@ pub(crate) struct StdioArgs {
     /// What to show of the tools: all, search, or a group or server [default: mcp.exposure]
     #[arg(long, value_name = "WHAT")]
     pub(crate) show: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum McpCommand {
-    /// Connect to every server and say how it is
-    Servers,
-    /// List the tools of all servers, or search them
-    Tools {
-        /// A few words of what is needed
-        query: Vec<String>,
-    },
-    /// Call a tool
-    Call {
-        /// server::tool
-        id: String,
-        /// Its arguments, as a JSON object
-        #[arg(default_value = "{}")]
-        args: String,
-        /// Longest wait, in milliseconds
-        #[arg(long, default_value_t = 60_000)]
-        timeout_ms: u64,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod real;
 
 mod alerts;
 mod assemble;
+mod connect;
 mod discovery;
 mod local;
 mod logging;
@@ -64,6 +65,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
         Command::Serve(args) => cmd::serve::run(&args, setup, output).await,
         Command::Stdio(args) => cmd::stdio::run(&args, setup, output).await,
         Command::Mcp(command) => Box::pin(cmd::mcp::run(&command, setup, output)).await,
+        Command::Connect(args) => cmd::connect::run(&args, setup, output),
         Command::Child { command } => cmd::child::run(&command),
         Command::Chat(args) => {
             let talk = setup.talk().await?;

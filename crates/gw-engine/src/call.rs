@@ -120,6 +120,11 @@ impl Call {
         (record, receipt)
     }
 
+    /// Ends a call that was only looked at: nothing was held or sent, so nothing is recorded.
+    pub(crate) fn forget(mut self: Box<Self>) {
+        self.is_finished = true;
+    }
+
     /// Ends the call without an answer and keeps its record.
     pub(crate) async fn fail(mut self: Box<Self>, error: Error) -> Failure {
         let (record, _) = self.finish(failed(&error));

@@ -13,6 +13,7 @@ use crate::answer::{Answer, Failure};
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
 use crate::options::Snapshot;
+use crate::preview::Preview;
 use crate::totals::{Totals, TotalsReport};
 
 /// What the binary gives the engine once and for all.
@@ -62,6 +63,14 @@ impl Engine {
     /// A [`Failure`] holds the error to show and the id under which the call is recorded.
     pub async fn run(self: &Arc<Self>, inbound: Inbound) -> Result<Answer, Failure> {
         crate::run::run(self, inbound).await
+    }
+
+    /// Says who would answer a request and what it may cost, without asking anybody.
+    ///
+    /// # Errors
+    /// What would keep a call from a plan.
+    pub async fn preview(self: &Arc<Self>, inbound: Inbound) -> gw_core::Result<Preview> {
+        crate::preview::preview(self, inbound).await
     }
 
     /// The configuration in force for calls that begin now.

@@ -3,7 +3,7 @@
 mod admin;
 mod chat;
 mod chat_completions;
-mod context;
+pub(crate) mod context;
 mod conversation_stats;
 mod count_tokens;
 mod generate_content;
@@ -32,10 +32,10 @@ mod responses;
 mod responses_socket;
 mod route;
 mod server_stats;
-mod stats;
+pub(crate) mod stats;
 mod usage;
 
-mod converse;
+pub(crate) mod converse;
 mod listing;
 
 use std::collections::HashMap;

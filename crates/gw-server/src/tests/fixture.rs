@@ -533,7 +533,7 @@ pub(super) fn governed(
             let client = gw_net::Client::new(&gw_net::NetOptions::default()).expect("a client");
             let entropy = Arc::new(Counting(AtomicU64::new(1)));
             let clock = Arc::<Hands>::clone(&clock);
-            gw_mcp::Hub::begin(gw_mcp::McpOptions::default(), client, clock, entropy, None)
+            gw_mcp::Hub::begin(gw_mcp::McpOptions::default(), client, clock, entropy, None, None)
         }),
     };
     Gateway { router: crate::router(app), upstream, store, clock, lifecycle, engine }
