@@ -29,6 +29,7 @@ mod engine;
 mod events;
 mod health;
 mod in_flight;
+mod learning;
 mod meter;
 mod totals;
 
@@ -36,6 +37,7 @@ pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use learning::Learning;
 pub use options::{EngineOptions, Snapshot};
 pub use provider::{Credential, Provider};
 pub use totals::TotalsReport;

@@ -14,6 +14,7 @@ mod fault;
 mod jobs;
 mod migrate;
 mod money;
+mod outcomes;
 mod readers;
 mod reports;
 mod responses;

@@ -23,5 +23,6 @@ mod money;
 mod oidc;
 mod passthrough;
 mod postgres;
+mod routing;
 mod system_b;
 mod usage;
