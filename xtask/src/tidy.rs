@@ -25,7 +25,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-config", &["gw-core", "gw-dialect"]),
     ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"]),
     ("gw-simulator", &["gw-core", "gw-dialect"]),
-    ("xtask", &["gw-core", "gw-catalog", "gw-config", "gw-dialect", "gw-ledger"]),
+    (
+        "xtask",
+        &[
+            "gw-core",
+            "gw-catalog",
+            "gw-config",
+            "gw-dialect",
+            "gw-learn",
+            "gw-ledger",
+            "gw-routing",
+        ],
+    ),
 ];
 
 /// The binary wires everything, so it alone may import everything.

@@ -168,3 +168,6 @@ pub const ADMIN_PAGE_MAX: usize = 1_000;
 
 /// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
 pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;
+
+/// What was said of answers, kept for learning, in rows; the oldest go.
+pub const OUTCOMES_MAX: usize = 1_000_000;

@@ -30,5 +30,6 @@ mod outages;
 mod passthrough;
 mod postgres;
 mod rates;
+mod routing;
 mod system_b;
 mod usage;

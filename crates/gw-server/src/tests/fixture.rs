@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTable};
+use gw_core::outcome::{Judged, Outcome};
 use gw_core::principal::Principal;
 use gw_core::record::{
     CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats, Stats,
@@ -19,8 +20,8 @@ use gw_core::record::{
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, Keys, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts, Upstream,
-    UsageReports,
+    IncomingResponse, Keys, Outcomes, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts,
+    Upstream, UsageReports,
 };
 use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
@@ -236,6 +237,7 @@ pub(super) struct Memory {
     turns: Mutex<HashMap<ConversationId, Vec<StoredMessage>>>,
     summaries: Mutex<HashMap<ConversationId, Vec<StoredSummary>>>,
     pub(super) responses: Mutex<Vec<StoredResponse>>,
+    pub(super) outcomes: Mutex<Vec<Outcome>>,
     pub(super) is_down: AtomicBool,
 }
 
@@ -392,6 +394,23 @@ impl UsageReports for Memory {
 }
 
 #[async_trait]
+impl Outcomes for Memory {
+    async fn keep_outcome(&self, outcome: Outcome) -> gw_core::Result<()> {
+        self.up()?;
+        self.outcomes.lock().push(outcome);
+        Ok(())
+    }
+
+    async fn judged_calls(
+        &self,
+        _after: Option<CallId>,
+        _limit: usize,
+    ) -> gw_core::Result<Vec<Judged>> {
+        self.up().map(|()| Vec::new())
+    }
+}
+
+#[async_trait]
 impl Responses for Memory {
     async fn keep_response(&self, response: StoredResponse) -> gw_core::Result<()> {
         self.up()?;
@@ -518,6 +537,7 @@ pub(super) fn governed(
         engine: Arc::clone(&engine),
         authenticator,
         reports: Arc::<Memory>::clone(&store),
+        outcomes: Arc::<Memory>::clone(&store),
         governance: Arc::new(office(&clock)),
         alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
