@@ -413,6 +413,7 @@ fn demo_provider(clock: &Arc<dyn Clock>) -> Provider {
         display_name: "Simulated models".to_owned(),
         dialect: gw_dialect::dialect(gw_core::seam::DialectId::OpenAiChat),
         url: "http://demo.invalid/v1/chat/completions".to_owned(),
+        operations: gw_engine::Operations::default(),
         models_url: None,
         credentials: Vec::new(),
         headers: http::HeaderMap::new(),

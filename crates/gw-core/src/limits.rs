@@ -153,3 +153,25 @@ pub const ADMIN_PAGE_MAX: usize = 1_000;
 
 /// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
 pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;
+
+/// Texts in one request for embeddings, and documents in one to be ordered.
+pub const OPERATION_INPUTS_MAX: usize = 10_000;
+
+/// Requests in one batch.
+pub const BATCH_REQUESTS_MAX: usize = 50_000;
+
+/// Requests of batches that are answered at one time.
+pub const BATCH_REQUESTS_AT_ONCE_MAX: usize = 8;
+
+/// Batches of one owner that are not over.
+pub const BATCHES_UNFINISHED_MAX: usize = 64;
+
+/// All files of one owner, in bytes.
+pub const FILES_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How long files and ended batches are kept, in milliseconds: 30 days, as OpenAI does with those of
+/// batches.
+pub const FILES_KEPT_MS: i64 = 30 * 86_400_000;
+
+/// How long a batch may take, in milliseconds: 24 hours, the only window that OpenAI offers.
+pub const BATCH_WINDOW_MS: i64 = 86_400_000;

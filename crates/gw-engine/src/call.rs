@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use gw_core::operation::Operation;
 use gw_core::record::{AttemptRecord, CallRecord, CallStatus};
 use gw_core::reservation::Reservation;
 use gw_core::task::{Complexity, TaskType};
-use gw_core::{CallId, Error, Kind, Layer, Scope};
+use gw_core::{CallId, Error, Kind, Layer, ModelName, Scope};
 use gw_routing::Features;
 
 use crate::admit::Filled;
@@ -25,6 +26,8 @@ pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) inbound: Inbound,
     pub(crate) features: Features,
+    /// What is asked, where it is no chat; the request then holds no more than the model's name.
+    pub(crate) operation: Option<Arc<Operation>>,
     /// True where the request is no longer what the client's bytes say.
     pub(crate) is_edited: bool,
     /// Which of its fields are configured defaults.
@@ -66,6 +69,7 @@ impl Call {
             id: CallId::new(clock.as_ref(), engine.resources.entropy.as_ref()),
             features: Features::of(&inbound.request),
             new_messages: inbound.request.messages.len(),
+            operation: None,
             is_edited: false,
             filled: Filled::default(),
             attempts: Vec::new(),
@@ -87,6 +91,15 @@ impl Call {
     /// Milliseconds since the call began.
     pub(crate) fn elapsed_ms(&self) -> u64 {
         self.engine.resources.clock.monotonic_ms().saturating_sub(self.began_ms)
+    }
+
+    /// Under which name the health of a model is kept. That it fails at one kind of operation says
+    /// nothing about another kind, or about chats.
+    pub(crate) fn health_name(&self, model: &ModelName) -> ModelName {
+        match &self.operation {
+            Some(operation) => ModelName::from(format!("{model} ({})", operation.kind)),
+            None => model.clone(),
+        }
     }
 
     /// What the request is for: the caller's word, or the guess.

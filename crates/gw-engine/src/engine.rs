@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::answer::{Answer, Failure};
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
+use crate::operate::{OperationAnswer, OperationInbound};
 use crate::options::Snapshot;
 use crate::totals::{Totals, TotalsReport};
 
@@ -62,6 +63,17 @@ impl Engine {
     /// A [`Failure`] holds the error to show and the id under which the call is recorded.
     pub async fn run(self: &Arc<Self>, inbound: Inbound) -> Result<Answer, Failure> {
         crate::run::run(self, inbound).await
+    }
+
+    /// Runs one call that is no chat: embeddings, reranking, moderation, pictures, sound.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn operate(
+        self: &Arc<Self>,
+        inbound: OperationInbound,
+    ) -> Result<OperationAnswer, Failure> {
+        crate::operate::operate(self, inbound).await
     }
 
     /// The configuration in force for calls that begin now.

@@ -27,6 +27,16 @@ pub enum Door {
     Route,
     /// System A's `/v1/chat`
     Chat,
+    /// `/v1/embeddings` and its like in other dialects
+    Embeddings,
+    /// `/v1/rerank`, `/v2/rerank`
+    Rerank,
+    /// `/v1/moderations`
+    Moderations,
+    /// `/v1/images/…`
+    Images,
+    /// `/v1/audio/…`
+    Audio,
     /// The command line, in process.
     Cli,
     /// The gateway's own question how hard a request is.
@@ -44,6 +54,11 @@ impl Door {
             Self::Ollama => "ollama",
             Self::Route => "route",
             Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
+            Self::Images => "images",
+            Self::Audio => "audio",
             Self::Cli => "cli",
             Self::Classify => "classify",
         }
@@ -56,7 +71,12 @@ impl Door {
             | Self::AnthropicMessages
             | Self::OpenAiResponses
             | Self::Gemini
-            | Self::Ollama => true,
+            | Self::Ollama
+            | Self::Embeddings
+            | Self::Rerank
+            | Self::Moderations
+            | Self::Images
+            | Self::Audio => true,
             Self::Route | Self::Chat | Self::Cli | Self::Classify => false,
         }
     }

@@ -8,6 +8,8 @@ pub mod inbound;
 pub mod options;
 pub mod provider;
 
+mod operate;
+mod operate_stream;
 mod run;
 
 mod admit;
@@ -36,6 +38,8 @@ pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use operate::{OperationAnswer, OperationBody, OperationInbound, OperationWhole};
+pub use operate_stream::OperationStream;
 pub use options::{EngineOptions, Snapshot};
-pub use provider::{Credential, Provider};
+pub use provider::{Credential, Operations, Provider};
 pub use totals::TotalsReport;

@@ -61,6 +61,44 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
     Ok(Planned { plan, first, is_named, room })
 }
 
+/// Asks routing who answers a call that is no chat.
+pub(crate) fn plan_operation(call: &mut Call) -> Result<Planned> {
+    let operation = call.operation.clone();
+    let operation = operation.ok_or_else(|| Error::internal("a plan for no operation"))?;
+    let room = call.engine.resources.budgets.room(&call.scopes, call.started_at_ms());
+    let question = Question {
+        features: &call.features,
+        model: &call.inbound.request.model,
+        quality: None,
+        complexity: None,
+        task: None,
+        preferred_layer: None,
+        max_layer: max_layer(call, &room)?,
+        is_free_only: call.inbound.context.is_free_only,
+    };
+    let now_ms = call.engine.resources.clock.monotonic_ms();
+    let health = |provider: &ProviderId, model: &ModelName| {
+        health(call, provider, &call.health_name(model), now_ms)
+    };
+    let bar = |offering: &Offering, layer: Layer| bar(call, offering, layer);
+    let snapshot = gw_routing::Snapshot {
+        catalog: &call.snapshot.catalog,
+        providers: &call.snapshot.provider_ids,
+        health: &health,
+        bar: &bar,
+        options: &call.snapshot.routing,
+    };
+    let can = |offering: &Offering| {
+        let provider = call.snapshot.providers.get(&offering.provider);
+        provider.is_some_and(|it| it.operations.format(operation.kind).is_some())
+    };
+    let plan = gw_routing::plan_operation(operation.kind, &question, &snapshot, &can)?;
+    let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
+    let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
+    call.route.summary.clone_from(&plan.summary);
+    Ok(Planned { plan, first, is_named: true, room })
+}
+
 /// The highest layer that the request, the key with everything above it, and every budget allow.
 fn max_layer(call: &Call, room: &Room) -> Result<Layer> {
     let of_key = call.inbound.principal.max_layer().ok_or_else(|| {

@@ -25,6 +25,7 @@ pub use features::{Features, Need, Needs};
 pub use layers::{can_escalate, next_layer, select_initial_layer};
 pub use options::{RoutingOptions, TaskModels};
 pub use plan::{
-    Bar, Candidate, Considered, Health, Plan, Question, Snapshot, Verdict, plan, plan_without,
+    Bar, Candidate, Considered, Health, Plan, Question, Snapshot, Verdict, plan, plan_operation,
+    plan_without,
 };
 pub use prose::layer_in_message;

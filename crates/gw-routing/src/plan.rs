@@ -6,6 +6,7 @@
 
 mod draft;
 mod named;
+mod operation;
 mod refusal;
 mod routed;
 mod scope;
@@ -22,6 +23,7 @@ use crate::asked::{ModelField, parse_model_field};
 use crate::features::Features;
 use crate::options::RoutingOptions;
 
+pub use operation::plan_operation;
 pub use screen::Verdict;
 
 /// Who forbids a model.

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, Responses, UsageReports};
+use gw_core::seam::{
+    Authenticator, Batches, Dialect, DialectId, Governance, Responses, UsageReports,
+};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -16,6 +18,7 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::auth::Keys;
+use crate::batches::Desk;
 use crate::http::Route;
 use crate::traffic::Traffic;
 
@@ -36,6 +39,8 @@ pub struct App {
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// Responses that clients continue by their id.
     pub responses: Arc<dyn Responses>,
+    /// Uploaded files and batches; `None` for a store that keeps none.
+    pub batches: Option<Arc<dyn Batches>>,
     /// The edge's own options.
     pub options: ServerOptions,
     /// The program's version, for `/health` and `/openapi.json`.
@@ -228,6 +233,8 @@ pub(crate) struct Server {
     pub(crate) keys: Keys,
     pub(crate) traffic: Traffic,
     pub(crate) openapi: Bytes,
+    /// Batches under way.
+    pub(crate) batches: Desk,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
     /// Routes by the pattern under which axum matched them, aliases included.

@@ -154,7 +154,7 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
     let names: &[&'static str] = match door {
         Door::AnthropicMessages => &["anthropic-beta", "anthropic-version"],
         Door::OpenAiChat | Door::OpenAiResponses => &["openai-beta"],
-        Door::Gemini | Door::Ollama | Door::Route | Door::Chat | Door::Cli | Door::Classify => &[],
+        _ => &[],
     };
     let mut forwarded = HeaderMap::new();
     for name in names {

@@ -23,9 +23,11 @@ mod call_context;
 mod fields;
 
 mod ask;
+mod batches;
 mod errors;
 mod estimate;
 mod kept;
+mod operate;
 mod relay;
 mod respond;
 mod standing;

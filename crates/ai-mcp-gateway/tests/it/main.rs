@@ -10,6 +10,7 @@ mod store;
 mod upstream;
 
 mod bad_input;
+mod batches;
 mod cancel;
 mod cli;
 mod clients;
@@ -21,6 +22,7 @@ mod keys;
 mod mcp;
 mod money;
 mod oidc;
+mod operations;
 mod passthrough;
 mod postgres;
 mod system_b;

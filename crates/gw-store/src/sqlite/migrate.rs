@@ -42,6 +42,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "jobs",
         sql: include_str!("../../migrations/sqlite/0005_jobs.sql"),
     },
+    Migration {
+        version: 6,
+        name: "batches",
+        sql: include_str!("../../migrations/sqlite/0006_batches.sql"),
+    },
 ];
 
 /// Applies what is missing.
