@@ -58,6 +58,16 @@ def embeddings_elsewhere():
     assert close(third.embeddings.float_[0], wanted)
 
 
+def cohere_chat():
+    question = [{"role": "user", "content": "say hello"}]
+    for model in ("openai/cohere-tour", "anthropic/cohere-tour"):
+        answer = reranker.chat(model=model, messages=question)
+        assert answer.message.content[0].text and answer.finish_reason == "COMPLETE"
+        types_seen = [event.type for event in reranker.chat_stream(model=model, messages=question)]
+        assert types_seen[0] == "message-start" and types_seen[-1] == "message-end"
+        assert "content-delta" in types_seen
+
+
 def rerank():
     answer = reranker.rerank(
         model="openai/rerank-x",
@@ -147,6 +157,7 @@ def errors():
 
 check("embeddings", embeddings)
 check("embeddings through other SDKs", embeddings_elsewhere)
+check("Cohere's chat", cohere_chat)
 check("rerank", rerank)
 check("moderation", moderation)
 check("pictures", pictures)

@@ -7,7 +7,7 @@ use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
     Batches, Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys,
-    Responses, StoreHealth, UsageReports,
+    Outcomes, Responses, StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
 use gw_store::{Backlog, StoreOptions};
@@ -40,6 +40,8 @@ pub(crate) struct Store {
     /// Files and batches; SQLite alone keeps them.
     pub(crate) batches: Option<Arc<dyn Batches>>,
     pub(crate) reports: Arc<dyn UsageReports>,
+    /// What was said of answers.
+    pub(crate) outcomes: Arc<dyn Outcomes>,
     /// The other replicas, where there may be any.
     pub(crate) instances: Option<Arc<dyn Instances>>,
     /// `sqlite` or `postgres`.
@@ -119,7 +121,7 @@ fn behind_seams<S>(
     news: News,
 ) -> Store
 where
-    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports,
+    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports + Outcomes,
 {
     Store {
         calls: Arc::<S>::clone(&store),
@@ -131,7 +133,8 @@ where
         health: Arc::<S>::clone(&store),
         keys: Arc::<S>::clone(&store),
         budgets: Arc::<S>::clone(&store),
-        reports: store,
+        reports: Arc::<S>::clone(&store),
+        outcomes: store,
         instances,
         name,
         place,

@@ -58,12 +58,12 @@ pub fn usual(dialect: DialectId) -> Operations {
         DialectId::Ollama => {
             Operations { embeddings: Some(OperationFormatId::Ollama), ..Operations::default() }
         }
-        other if other.as_str().starts_with("cohere") => Operations {
+        DialectId::CohereChat => Operations {
             embeddings: Some(OperationFormatId::Cohere),
             rerank: Some(OperationFormatId::Cohere),
             ..Operations::default()
         },
-        _ => Operations::default(),
+        DialectId::AnthropicMessages | DialectId::BedrockConverse => Operations::default(),
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Door {
     Gemini,
     /// `/api/chat` and `/api/generate`
     Ollama,
+    /// `/v2/chat`
+    Cohere,
     /// System A's `/v1/route`
     Route,
     /// System A's `/v1/chat`
@@ -37,6 +39,8 @@ pub enum Door {
     Images,
     /// `/v1/audio/…`
     Audio,
+    /// A tool of the gateway, called over MCP.
+    Mcp,
     /// The command line, in process.
     Cli,
     /// The gateway's own question how hard a request is.
@@ -52,6 +56,7 @@ impl Door {
             Self::OpenAiResponses => "openai-responses",
             Self::Gemini => "gemini",
             Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
             Self::Route => "route",
             Self::Chat => "chat",
             Self::Embeddings => "embeddings",
@@ -59,6 +64,7 @@ impl Door {
             Self::Moderations => "moderations",
             Self::Images => "images",
             Self::Audio => "audio",
+            Self::Mcp => "mcp",
             Self::Cli => "cli",
             Self::Classify => "classify",
         }
@@ -72,12 +78,13 @@ impl Door {
             | Self::OpenAiResponses
             | Self::Gemini
             | Self::Ollama
+            | Self::Cohere
             | Self::Embeddings
             | Self::Rerank
             | Self::Moderations
             | Self::Images
             | Self::Audio => true,
-            Self::Route | Self::Chat | Self::Cli | Self::Classify => false,
+            Self::Route | Self::Chat | Self::Mcp | Self::Cli | Self::Classify => false,
         }
     }
 }

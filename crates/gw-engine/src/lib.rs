@@ -16,6 +16,7 @@ mod admit;
 mod attempt;
 mod classify;
 mod plan;
+mod preview;
 mod recall;
 mod relay;
 mod remember;
@@ -31,6 +32,7 @@ mod engine;
 mod events;
 mod health;
 mod in_flight;
+mod learning;
 mod meter;
 mod totals;
 
@@ -38,8 +40,10 @@ pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use learning::Learning;
 pub use operate::{OperationAnswer, OperationBody, OperationInbound, OperationWhole};
 pub use operate_stream::OperationStream;
 pub use options::{EngineOptions, Snapshot};
+pub use preview::Preview;
 pub use provider::{Credential, Operations, Provider};
 pub use totals::TotalsReport;

@@ -98,7 +98,7 @@ pub(crate) async fn extend(call: &mut Call, offering: &Offering, hold: &Reservat
 }
 
 /// What one try at a model may need at worst.
-fn need(call: &Call, offering: &Offering) -> Result<Need> {
+pub(crate) fn need(call: &Call, offering: &Offering) -> Result<Need> {
     if let Some(operation) = &call.operation {
         let most = &operation.most;
         let tokens = most.total_input().saturating_add(most.total_output());

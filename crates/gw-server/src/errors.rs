@@ -71,7 +71,6 @@ impl Refusal {
         let inner = &*self.inner;
         let body = match surface.dialect().and_then(|id| server.dialect(id)) {
             Some(dialect) => dialect.encode_error(&inner.error),
-            None if surface == Surface::Cohere => cohere_body(inner).into(),
             None => general_body(inner).into(),
         };
         let mut response = Response::new(Body::from(body));
@@ -167,19 +166,6 @@ pub(crate) struct GeneralError {
     /// The call, where one was recorded.
     #[serde(rename = "callId", skip_serializing_if = "Option::is_none")]
     call_id: Option<String>,
-}
-
-/// Cohere's error object.
-fn cohere_body(inner: &Inner) -> Vec<u8> {
-    let error = &inner.error;
-    let mut body = serde_json::json!({
-        "message": error.full_message(),
-        "code": error.kind().row().code,
-    });
-    if let Some(id) = inner.call_id {
-        body["id"] = id.to_string().into();
-    }
-    body.to_string().into_bytes()
 }
 
 fn general_body(inner: &Inner) -> Vec<u8> {

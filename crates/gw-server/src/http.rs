@@ -5,11 +5,13 @@ mod audio;
 mod batches;
 mod chat;
 pub(crate) mod chat_completions;
+mod cohere_chat;
 mod cohere_embed;
-mod context;
+pub(crate) mod context;
 mod conversation_stats;
 mod count_tokens;
 pub(crate) mod embeddings;
+mod feedback;
 mod files;
 mod generate_content;
 mod google_models;
@@ -41,10 +43,10 @@ pub(crate) mod responses;
 mod responses_socket;
 mod route;
 mod server_stats;
-mod stats;
+pub(crate) mod stats;
 mod usage;
 
-mod converse;
+pub(crate) mod converse;
 mod listing;
 
 use std::collections::HashMap;
@@ -115,6 +117,7 @@ pub(crate) fn routes() -> Vec<Route> {
         batches::one_door(),
         batches::cancel_door(),
         rerank::door(),
+        cohere_chat::door(),
         cohere_embed::door(),
         messages::door(),
         count_tokens::door(),
@@ -140,6 +143,7 @@ pub(crate) fn routes() -> Vec<Route> {
         usage::own_door(),
         usage::call_door(),
         own_key::door(),
+        feedback::door(),
         admin::keys::door(),
         admin::key::door(),
         admin::key_rotate::door(),

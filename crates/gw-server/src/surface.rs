@@ -94,7 +94,8 @@ impl Surface {
             Self::Anthropic => Some(DialectId::AnthropicMessages),
             Self::Gemini => Some(DialectId::Gemini),
             Self::Ollama => Some(DialectId::Ollama),
-            Self::Cohere | Self::General => None,
+            Self::Cohere => Some(DialectId::CohereChat),
+            Self::General => None,
         }
     }
 }

@@ -26,7 +26,6 @@ const SKIPPED: &[(&str, &str)] = &[
     ("/gw/mcp", "MCP"),
     ("/.well-known/", "MCP authorization"),
     ("/register", "MCP authorization"),
-    ("/v2/chat", "Cohere's own dialect"),
 ];
 
 /// What cannot be said in the other dialect, so that a refusal is the honest answer: part of the
@@ -87,6 +86,8 @@ fn dialect_of(path: &str) -> Option<DialectId> {
     let bare = path.split('?').next()?;
     if bare.ends_with("/chat/completions") {
         Some(DialectId::OpenAiChat)
+    } else if bare.ends_with("/v2/chat") {
+        Some(DialectId::CohereChat)
     } else if bare.ends_with("/messages") {
         Some(DialectId::AnthropicMessages)
     } else if bare.ends_with("/responses") {

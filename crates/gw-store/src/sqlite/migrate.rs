@@ -44,8 +44,18 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 6,
+        name: "context",
+        sql: include_str!("../../migrations/sqlite/0006_context.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "outcomes",
+        sql: include_str!("../../migrations/sqlite/0008_outcomes.sql"),
+    },
+    Migration {
+        version: 9,
         name: "batches",
-        sql: include_str!("../../migrations/sqlite/0006_batches.sql"),
+        sql: include_str!("../../migrations/sqlite/0009_batches.sql"),
     },
 ];
 
