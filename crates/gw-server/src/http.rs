@@ -24,6 +24,7 @@ mod ollama_tags;
 mod ollama_version;
 mod openapi_json;
 mod own_key;
+pub(crate) mod protected_resource;
 mod readyz;
 mod response;
 mod response_cancel;
@@ -124,6 +125,7 @@ pub(crate) fn routes() -> Vec<Route> {
         admin::limits::door(),
         admin::limit::door(),
         mcp::door(),
+        protected_resource::door(),
         health::door(),
         livez::door(),
         readyz::door(),
