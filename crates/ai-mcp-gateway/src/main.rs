@@ -9,6 +9,7 @@ mod alerts;
 mod assemble;
 mod connect;
 mod discovery;
+mod learned;
 mod local;
 mod logging;
 mod mcp;
@@ -95,7 +96,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             Box::pin(cmd::accounts::run(command, &desk, output)).await?;
             Ok(desk.close().await?)
         }
-        Command::Route(command) => cmd::route::run(&command, setup, output),
+        Command::Route(command) => cmd::route::run(&command, setup, output).await,
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),
         Command::Completions { shell } => {

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::answer::{Answer, Failure};
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
+use crate::learning::{Pace, Warm};
 use crate::options::Snapshot;
 use crate::preview::Preview;
 use crate::totals::{Totals, TotalsReport};
@@ -39,6 +40,10 @@ pub struct Engine {
     pub(crate) health: Health,
     pub(crate) totals: Totals,
     pub(crate) tasks: TaskTracker,
+    /// The value of an answer under a budget.
+    pub(crate) pace: Pace,
+    /// Which model answered a conversation last.
+    pub(crate) warm: Warm,
     snapshot: ArcSwap<Snapshot>,
     /// What calls are compared with, chosen once for a snapshot.
     reference: ArcSwapOption<Offering>,
@@ -52,6 +57,8 @@ impl Engine {
             health: Health::default(),
             totals: Totals::default(),
             tasks: TaskTracker::new(),
+            pace: Pace::default(),
+            warm: Warm::default(),
             reference: ArcSwapOption::new(reference(&snapshot)),
             snapshot: ArcSwap::from_pointee(snapshot),
         })

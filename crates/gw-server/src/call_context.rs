@@ -66,6 +66,7 @@ pub(crate) fn read(
         id: ConversationId::from(id),
         user_id: caller.user_id.clone(),
         project_id: caller.project_id.clone(),
+        owner: caller.key_id.clone(),
     });
     Ok(CallContext {
         conversation,
@@ -96,6 +97,7 @@ pub(crate) fn read_body(request: &ChatRequest, caller: &Principal, context: &mut
         id: ConversationId::from(session),
         user_id: caller.user_id.clone(),
         project_id: caller.project_id.clone(),
+        owner: caller.key_id.clone(),
     });
 }
 

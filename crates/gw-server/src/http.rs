@@ -6,6 +6,7 @@ mod chat_completions;
 pub(crate) mod context;
 mod conversation_stats;
 mod count_tokens;
+mod feedback;
 mod generate_content;
 mod google_models;
 mod health;
@@ -114,6 +115,7 @@ pub(crate) fn routes() -> Vec<Route> {
         usage::own_door(),
         usage::call_door(),
         own_key::door(),
+        feedback::door(),
         admin::keys::door(),
         admin::key::door(),
         admin::key_rotate::door(),

@@ -70,6 +70,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         engine: Arc::clone(&gateway.engine),
         authenticator: callers,
         reports: Arc::clone(&gateway.store.reports),
+        outcomes: Arc::clone(&gateway.store.outcomes),
         governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::clone(&gateway.store.responses),

@@ -139,6 +139,7 @@ async fn summarise(
         id: id.clone(),
         user_id: caller.principal.user_id,
         project_id: caller.principal.project_id,
+        owner: caller.principal.key_id,
     };
     let conversations = &server.app.engine.resources().conversations;
     let version = conversations.put_summary(conversation, Value::Object(summary)).await?;

@@ -182,6 +182,7 @@ fn inbound(
             id: ConversationId::from(conversation_id),
             user_id,
             project_id,
+            owner: principal.key_id.clone(),
         }),
         recall: Recall::History,
         quality: Some(fields.word::<Quality>("qualityLevel")?.unwrap_or(Quality::Normal)),

@@ -170,6 +170,7 @@ fn read(tools: &ModelTools, call: &OwnCall) -> Result<Read, Error> {
 fn context(fields: &Fields, call: &OwnCall) -> Result<CallContext, Error> {
     let conversation = fields.id("conversation_id")?.map(|id| ConversationRef {
         id: ConversationId::from(id),
+        owner: call.principal.key_id.clone(),
         user_id: call.principal.user_id.clone(),
         project_id: call.principal.project_id.clone(),
     });
