@@ -81,8 +81,19 @@ pub struct ServerOptions {
     pub host_names: Vec<String>,
     /// How long a stream may be silent before a sign of life is sent, in milliseconds.
     pub keep_alive_ms: u64,
+    /// Whose tokens are accepted, where any are; told to MCP clients.
+    pub login: Option<Login>,
     /// What `/health` shows of the configuration.
     pub health_view: HealthView,
+}
+
+/// An identity provider whose tokens are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Its issuer.
+    pub issuer: String,
+    /// The address of `/mcp` as clients know it; the one they call where not given.
+    pub resource: Option<String>,
 }
 
 impl Default for ServerOptions {
@@ -96,6 +107,7 @@ impl Default for ServerOptions {
             is_loopback: true,
             host_names: Vec::new(),
             keep_alive_ms: 15_000,
+            login: None,
             health_view: HealthView::default(),
         }
     }

@@ -34,6 +34,7 @@ mod ollama_tags;
 mod ollama_version;
 mod openapi_json;
 mod own_key;
+pub(crate) mod protected_resource;
 mod readyz;
 pub(crate) mod rerank;
 mod response;
@@ -155,6 +156,7 @@ pub(crate) fn routes() -> Vec<Route> {
         admin::limits::door(),
         admin::limit::door(),
         mcp::door(),
+        protected_resource::door(),
         health::door(),
         livez::door(),
         readyz::door(),

@@ -38,7 +38,8 @@ mod traffic;
 mod tools;
 
 pub use app::{
-    App, CallerKey, HealthView, LayerControl, Lifecycle, ModelChoice, ServerOptions, TaskModels,
+    App, CallerKey, HealthView, LayerControl, Lifecycle, Login, ModelChoice, ServerOptions,
+    TaskModels,
 };
 pub use http::router;
 pub use serve::{ServeOptions, serve};

@@ -10,7 +10,8 @@ use gw_config::{Purpose, Settings};
 use gw_core::Layer;
 use gw_ledger::NewKey;
 use gw_server::{
-    App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
+    App, CallerKey, HealthView, LayerControl, Lifecycle, Login, ServeOptions, ServerOptions,
+    TaskModels,
 };
 use tokio::net::TcpListener;
 
@@ -175,6 +176,11 @@ fn server_options(settings: &Settings, address: SocketAddr) -> ServerOptions {
             .collect(),
         allow_anonymous: !server.require_key,
         is_loopback: address.ip().is_loopback(),
+        login: server
+            .oidc
+            .issuer
+            .clone()
+            .map(|issuer| Login { issuer, resource: server.oidc.resource.clone() }),
         health_view: HealthView {
             log_level: word(&settings.log.level),
             default_layer: Some(routing.default_layer),
