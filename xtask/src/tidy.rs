@@ -22,9 +22,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-postgres", &["gw-core"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-context", "gw-ledger", "gw-routing"]),
     ("gw-config", &["gw-core", "gw-dialect"]),
-    ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"]),
+    (
+        "gw-server",
+        &["gw-core", "gw-catalog", "gw-context", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"],
+    ),
     ("gw-simulator", &["gw-core", "gw-dialect"]),
-    ("xtask", &["gw-core", "gw-catalog", "gw-config", "gw-dialect", "gw-ledger"]),
+    ("xtask", &["gw-core", "gw-catalog", "gw-config", "gw-context", "gw-dialect", "gw-ledger"]),
 ];
 
 /// The binary wires everything, so it alone may import everything.

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and nothing about how it is done.
 
 mod accounts;
+mod conversations;
 mod keys;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use gw_core::Layer;
 use gw_core::task::Quality;
 
 pub(crate) use accounts::{AccountsCommand, BudgetsCommand, LimitsCommand};
+pub(crate) use conversations::{By, ConversationsCommand, DeleteArgs, SubjectArgs, TodoArgs};
 pub(crate) use keys::KeysCommand;
 
 /// One gateway between AI clients and every model they call.
@@ -133,6 +135,9 @@ pub(crate) enum Command {
     /// Limits of accounts and keys: calls, tokens and dollars a minute, calls at one time
     #[command(subcommand)]
     Limits(LimitsCommand),
+    /// Conversations that are kept: summaries, to-do lists, handoff, export, deletion
+    #[command(subcommand)]
+    Conversations(ConversationsCommand),
     /// Organisations, teams, users and projects
     #[command(subcommand)]
     Accounts(AccountsCommand),

@@ -6,8 +6,8 @@ use gw_config::section::store::{Durability, Postgres, Tls};
 use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
-    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys, Responses,
-    StoreHealth, UsageReports,
+    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys, PersonalData,
+    Responses, StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
 use gw_store::{Backlog, StoreOptions};
@@ -32,6 +32,7 @@ pub(crate) struct Store {
     pub(crate) backlog: Option<Arc<Backlog>>,
     pub(crate) conversations: Arc<dyn Conversations>,
     pub(crate) responses: Arc<dyn Responses>,
+    pub(crate) personal: Arc<dyn PersonalData>,
     pub(crate) health: Arc<dyn StoreHealth>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) budgets: Arc<dyn Budgets>,
@@ -116,7 +117,14 @@ fn behind_seams<S>(
     news: News,
 ) -> Store
 where
-    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports,
+    S: CallLog
+        + Conversations
+        + PersonalData
+        + Responses
+        + StoreHealth
+        + Keys
+        + Budgets
+        + UsageReports,
 {
     Store {
         calls: Arc::<S>::clone(&store),
@@ -124,6 +132,7 @@ where
         jobs: None,
         conversations: Arc::<S>::clone(&store),
         responses: Arc::<S>::clone(&store),
+        personal: Arc::<S>::clone(&store),
         health: Arc::<S>::clone(&store),
         keys: Arc::<S>::clone(&store),
         budgets: Arc::<S>::clone(&store),

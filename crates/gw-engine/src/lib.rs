@@ -4,6 +4,7 @@
 //! [`gw_core::seam`], chosen by the binary.
 
 pub mod answer;
+pub mod context;
 pub mod inbound;
 pub mod options;
 pub mod provider;
@@ -15,6 +16,7 @@ mod attempt;
 mod classify;
 mod plan;
 mod recall;
+mod refresh;
 mod relay;
 mod remember;
 mod reserve;
@@ -22,6 +24,7 @@ mod settle;
 
 mod encode;
 mod exchange;
+mod group;
 mod head;
 
 mod call;
@@ -33,9 +36,11 @@ mod meter;
 mod totals;
 
 pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};
+pub use context::{ContextOptions, Stateless, Summariser};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
 pub use options::{EngineOptions, Snapshot};
 pub use provider::{Credential, Provider};
+pub use recall::messages_of;
 pub use totals::TotalsReport;

@@ -9,6 +9,7 @@ use gw_core::seam::Timeouts;
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::context::ContextOptions;
 use crate::provider::Provider;
 
 /// Everything a call needs to know of configuration. Immutable, swapped whole.
@@ -40,8 +41,8 @@ pub struct EngineOptions {
     pub breaker_open_ms: u64,
     /// How long a refused key is not used, in milliseconds.
     pub key_rest_ms: u64,
-    /// Turns of a conversation put before a new one.
-    pub recent_messages: usize,
+    /// How conversations are made short and told apart.
+    pub context: ContextOptions,
     /// True asks a free model how hard a request is; false goes by routing's own rules.
     pub classify_by_model: bool,
     /// What is done with models without a known price.
@@ -72,7 +73,7 @@ impl Default for EngineOptions {
             breaker_failures: 5,
             breaker_open_ms: 30_000,
             key_rest_ms: 60_000,
-            recent_messages: 10,
+            context: ContextOptions::default(),
             classify_by_model: false,
             unpriced: Unpriced::Allow,
             defaults: RequestDefaults::default(),

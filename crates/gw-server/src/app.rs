@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, Responses, UsageReports};
+use gw_core::seam::{
+    Authenticator, Dialect, DialectId, Governance, PersonalData, Responses, UsageReports,
+};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -36,6 +38,8 @@ pub struct App {
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// Responses that clients continue by their id.
     pub responses: Arc<dyn Responses>,
+    /// A conversation's or a user's data, to be shown or removed.
+    pub personal: Arc<dyn PersonalData>,
     /// The edge's own options.
     pub options: ServerOptions,
     /// The program's version, for `/health` and `/openapi.json`.

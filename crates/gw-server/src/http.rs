@@ -5,6 +5,7 @@ mod chat;
 mod chat_completions;
 mod context;
 mod conversation_stats;
+mod conversations;
 mod count_tokens;
 mod generate_content;
 mod google_models;
@@ -108,6 +109,14 @@ pub(crate) fn routes() -> Vec<Route> {
         context::door(),
         stats::door(),
         conversation_stats::door(),
+        conversations::list::door(),
+        conversations::one::door(),
+        conversations::messages::door(),
+        conversations::summaries::door(),
+        conversations::todo::door(),
+        conversations::handoff::door(),
+        conversations::export::door(),
+        conversations::export::user_door(),
         server_stats::door(),
         usage::door(),
         usage::own_door(),

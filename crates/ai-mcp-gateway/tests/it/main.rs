@@ -14,6 +14,7 @@ mod cancel;
 mod cli;
 mod clients;
 mod compat;
+mod context;
 mod durable;
 mod faults;
 mod governing;
