@@ -21,13 +21,26 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-store", &["gw-core", "gw-ledger"]),
     ("gw-postgres", &["gw-core"]),
     ("gw-engine", &["gw-core", "gw-catalog", "gw-context", "gw-ledger", "gw-routing"]),
+    ("gw-connect", &[]),
     ("gw-config", &["gw-core", "gw-dialect"]),
     (
         "gw-server",
         &["gw-core", "gw-catalog", "gw-context", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"],
     ),
     ("gw-simulator", &["gw-core", "gw-dialect"]),
-    ("xtask", &["gw-core", "gw-catalog", "gw-config", "gw-context", "gw-dialect", "gw-ledger"]),
+    (
+        "xtask",
+        &[
+            "gw-core",
+            "gw-catalog",
+            "gw-config",
+            "gw-context",
+            "gw-dialect",
+            "gw-learn",
+            "gw-ledger",
+            "gw-routing",
+        ],
+    ),
 ];
 
 /// The binary wires everything, so it alone may import everything.

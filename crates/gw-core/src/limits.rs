@@ -113,6 +113,12 @@ pub const UNKNOWN_KEYS_MAX: usize = 4_096;
 /// How many unknown keys with a right checksum the store is asked for within one second.
 pub const UNKNOWN_KEYS_ASKED_PER_SECOND_MAX: u32 = 50;
 
+/// Longest that a call may wait for room under a limit, in milliseconds.
+pub const LIMIT_WAIT_MS_MAX: u64 = 600_000;
+
+/// Calls that wait for room under limits at one time, in one process; further ones are refused.
+pub const LIMIT_WAITING_MAX: usize = 10_000;
+
 /// How long a reservation lives at most unless it is settled or dropped, in milliseconds.
 pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;
 
@@ -162,3 +168,6 @@ pub const ADMIN_PAGE_MAX: usize = 1_000;
 
 /// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
 pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;
+
+/// What was said of answers, kept for learning, in rows; the oldest go.
+pub const OUTCOMES_MAX: usize = 1_000_000;

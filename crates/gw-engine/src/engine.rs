@@ -17,7 +17,9 @@ use crate::answer::{Answer, Failure};
 use crate::context::Summariser;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
+use crate::learning::{Pace, Warm};
 use crate::options::Snapshot;
+use crate::preview::Preview;
 use crate::refresh;
 use crate::totals::{Totals, TotalsReport};
 
@@ -49,6 +51,10 @@ pub struct Engine {
     pub(crate) tasks: TaskTracker,
     /// One turn at a time is added to a conversation whose turns must be compared first.
     pub(crate) turn_locks: Vec<tokio::sync::Mutex<()>>,
+    /// The value of an answer under a budget.
+    pub(crate) pace: Pace,
+    /// Which model answered a conversation last.
+    pub(crate) warm: Warm,
     snapshot: ArcSwap<Snapshot>,
     /// What calls are compared with, chosen once for a snapshot.
     reference: ArcSwapOption<Offering>,
@@ -63,6 +69,8 @@ impl Engine {
             totals: Totals::default(),
             tasks: TaskTracker::new(),
             turn_locks: (0..TURN_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
+            pace: Pace::default(),
+            warm: Warm::default(),
             reference: ArcSwapOption::new(reference(&snapshot)),
             snapshot: ArcSwap::from_pointee(snapshot),
         })
@@ -112,6 +120,14 @@ impl Engine {
         let turns = store.turns(id, covered, TURNS_READ_MAX).await?;
         let package = Handoff::of_messages(&crate::recall::messages_of(turns), summary.as_ref());
         Ok(package.within(tokens_max))
+    }
+
+    /// Says who would answer a request and what it may cost, without asking anybody.
+    ///
+    /// # Errors
+    /// What would keep a call from a plan.
+    pub async fn preview(self: &Arc<Self>, inbound: Inbound) -> gw_core::Result<Preview> {
+        crate::preview::preview(self, inbound).await
     }
 
     /// The configuration in force for calls that begin now.

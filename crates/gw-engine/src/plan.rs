@@ -10,6 +10,7 @@ use gw_routing::{Bar, ModelField, Plan, Question, parse_model_field};
 
 use crate::call::Call;
 use crate::health::Gate;
+use crate::learning;
 use crate::recall::{self, Recalled};
 
 /// A plan, and whom it was made for.
@@ -24,20 +25,26 @@ pub(crate) struct Planned {
     pub(crate) room: Room,
 }
 
+/// No model on sale has a smaller window; what needs less is not compared with any.
+const SMALLEST_WINDOW: u64 = 2_000;
+
 /// Asks routing for a plan; where no window holds the request, the history is made short first.
 pub(crate) fn plan_within_window(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
     if call.is_edited {
         call.features = gw_routing::Features::of(&call.inbound.request);
     }
-    let (largest, smallest) = windows(call);
-    if is_named(call) && largest > 0 && needed(call) > largest {
-        // Routing leaves it to the provider to refuse a model that was asked for by name.
-        shortened(call, largest);
+    // Routing leaves it to the provider to refuse a model that was asked for by name.
+    if needed(call) > SMALLEST_WINDOW && is_named(call) {
+        let (largest, _) = windows(call);
+        if largest > 0 && needed(call) > largest {
+            shortened(call, largest);
+        }
     }
     let refused = match plan(call) {
         Err(error) if error.kind() == Kind::ContextTooLong => error,
         decided => return decided,
     };
+    let (largest, smallest) = windows(call);
     for window in [largest, smallest] {
         if window > 0 && shortened(call, window) {
             match plan(call) {
@@ -107,16 +114,26 @@ fn plan(call: &mut Call) -> Result<Planned> {
     let now_ms = call.engine.resources.clock.monotonic_ms();
     let health = |provider: &ProviderId, model: &ModelName| health(call, provider, model, now_ms);
     let bar = |offering: &Offering, layer: Layer| bar(call, offering, layer);
+    let mut advised = learning::advise(call);
+    let expected = |offering: &Offering| advised.as_ref()?.expected(call, offering);
+    let learning = &call.snapshot.engine.learning;
+    let advice = advised.as_ref().map(|advised| advised.advice(&expected, learning));
     let snapshot = gw_routing::Snapshot {
         catalog: &call.snapshot.catalog,
         providers: &call.snapshot.provider_ids,
         health: &health,
         bar: &bar,
         options: &call.snapshot.routing,
+        learned: advice.as_ref(),
     };
     let plan = gw_routing::plan(&question, &snapshot)?;
+    let weighed = plan.weighed.clone();
     let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
     let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
+    if let Some(advised) = &mut advised {
+        advised.weighed = weighed;
+    }
+    call.advised = advised;
     call.route.summary.clone_from(&plan.summary);
     let is_named = is_named(call);
     Ok(Planned { plan, first, is_named, room })

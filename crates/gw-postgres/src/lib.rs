@@ -24,6 +24,7 @@ mod keys;
 mod listen;
 mod migrate;
 mod options;
+mod outcomes;
 mod personal;
 mod replay;
 mod reports;

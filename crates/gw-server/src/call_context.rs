@@ -164,6 +164,7 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
         | Door::Ollama
         | Door::Route
         | Door::Chat
+        | Door::Mcp
         | Door::Cli
         | Door::Classify
         | Door::Summarise => &[],

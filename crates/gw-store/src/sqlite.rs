@@ -14,6 +14,7 @@ mod fault;
 mod jobs;
 mod migrate;
 mod money;
+mod outcomes;
 mod personal;
 mod readers;
 mod reports;

@@ -7,6 +7,7 @@ mod calls;
 mod conversations;
 mod jobs;
 mod money;
+mod outcomes;
 mod responses;
 
 use std::future::Future;
@@ -16,7 +17,8 @@ use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, Savings, StoredMessage};
 use gw_core::seam::{
-    Budgets, CallLog, Conversations, Jobs, Keys, PersonalData, Responses, StoreHealth, UsageReports,
+    Budgets, CallLog, Conversations, Jobs, Keys, Outcomes, PersonalData, Responses, StoreHealth,
+    UsageReports,
 };
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
@@ -39,7 +41,7 @@ pub async fn run_jobs(store: &impl Jobs) {
 /// Where the store breaks its contract.
 pub async fn run<S, F>(fresh: impl Fn() -> F)
 where
-    S: CallLog + Conversations + StoreHealth + Keys + Budgets + UsageReports,
+    S: CallLog + Conversations + StoreHealth + Keys + Budgets + UsageReports + Outcomes,
     F: Future<Output = Arc<S>>,
 {
     calls::keeps_every_field(&*fresh().await).await;
@@ -77,6 +79,9 @@ where
     money::savings_compare_like_with_like(&*store, &*store).await;
     let store = fresh().await;
     money::sums_hold_at_the_end_of_the_range(&*store, &*store, &*store).await;
+
+    let store = fresh().await;
+    outcomes::keeps_what_was_said_last(&*store, &*store).await;
 
     let store = fresh().await;
     store.check().await.expect("an open store is alive");

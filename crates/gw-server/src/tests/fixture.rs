@@ -10,6 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTable};
+use gw_core::outcome::{Judged, Outcome};
 use gw_core::principal::Principal;
 use gw_core::record::{
     CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats,
@@ -19,8 +20,8 @@ use gw_core::record::{
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, Keys, OutgoingRequest, PersonalData, Quirks, Responses, StoreHealth,
-    Timeouts, Upstream, UsageReports,
+    IncomingResponse, Keys, Outcomes, OutgoingRequest, PersonalData, Quirks, Responses,
+    StoreHealth, Timeouts, Upstream, UsageReports,
 };
 use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
@@ -238,6 +239,7 @@ pub(super) struct Memory {
     pub(super) responses: Mutex<Vec<StoredResponse>>,
     /// Which key began each conversation.
     pub(super) owners: Mutex<HashMap<ConversationId, Option<String>>>,
+    pub(super) outcomes: Mutex<Vec<Outcome>>,
     pub(super) is_down: AtomicBool,
 }
 
@@ -434,6 +436,23 @@ impl UsageReports for Memory {
 }
 
 #[async_trait]
+impl Outcomes for Memory {
+    async fn keep_outcome(&self, outcome: Outcome) -> gw_core::Result<()> {
+        self.up()?;
+        self.outcomes.lock().push(outcome);
+        Ok(())
+    }
+
+    async fn judged_calls(
+        &self,
+        _after: Option<CallId>,
+        _limit: usize,
+    ) -> gw_core::Result<Vec<Judged>> {
+        self.up().map(|()| Vec::new())
+    }
+}
+
+#[async_trait]
 impl Responses for Memory {
     async fn keep_response(&self, response: StoredResponse) -> gw_core::Result<()> {
         self.up()?;
@@ -560,6 +579,7 @@ pub(super) fn governed(
         engine: Arc::clone(&engine),
         authenticator,
         reports: Arc::<Memory>::clone(&store),
+        outcomes: Arc::<Memory>::clone(&store),
         governance: Arc::new(office(&clock)),
         alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
@@ -576,7 +596,7 @@ pub(super) fn governed(
             let client = gw_net::Client::new(&gw_net::NetOptions::default()).expect("a client");
             let entropy = Arc::new(Counting(AtomicU64::new(1)));
             let clock = Arc::<Hands>::clone(&clock);
-            gw_mcp::Hub::begin(gw_mcp::McpOptions::default(), client, clock, entropy, None)
+            gw_mcp::Hub::begin(gw_mcp::McpOptions::default(), client, clock, entropy, None, None)
         }),
     };
     Gateway { router: crate::router(app), upstream, store, clock, lifecycle, engine }

@@ -47,6 +47,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "context",
         sql: include_str!("../../migrations/sqlite/0006_context.sql"),
     },
+    Migration {
+        version: 8,
+        name: "outcomes",
+        sql: include_str!("../../migrations/sqlite/0008_outcomes.sql"),
+    },
 ];
 
 /// Applies what is missing.
