@@ -1,6 +1,7 @@
 //! The command line: what can be said, and nothing about how it is done.
 
 mod accounts;
+mod conversations;
 mod keys;
 mod mcp;
 
@@ -11,6 +12,7 @@ use gw_core::task::Quality;
 use gw_core::{Layer, Money};
 
 pub(crate) use accounts::{AccountsCommand, BudgetsCommand, LimitsCommand};
+pub(crate) use conversations::{By, ConversationsCommand, DeleteArgs, SubjectArgs, TodoArgs};
 pub(crate) use keys::KeysCommand;
 pub(crate) use mcp::{ConnectArgs, McpAddArgs, McpCommand, OnlyChoice};
 
@@ -137,6 +139,9 @@ pub(crate) enum Command {
     /// Limits of accounts and keys: calls, tokens and dollars a minute, calls at one time
     #[command(subcommand)]
     Limits(LimitsCommand),
+    /// Conversations that are kept: summaries, to-do lists, handoff, export, deletion
+    #[command(subcommand)]
+    Conversations(ConversationsCommand),
     /// Organisations, teams, users and projects
     #[command(subcommand)]
     Accounts(AccountsCommand),

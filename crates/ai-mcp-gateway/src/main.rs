@@ -96,6 +96,9 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             Box::pin(cmd::accounts::run(command, &desk, output)).await?;
             Ok(desk.close().await?)
         }
+        Command::Conversations(command) => {
+            Box::pin(cmd::conversations::run(command, setup, output)).await
+        }
         Command::Route(command) => cmd::route::run(&command, setup, output).await,
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),

@@ -7,7 +7,7 @@ use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
     Batches, Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys,
-    Outcomes, Responses, StoreHealth, UsageReports,
+    Outcomes, PersonalData, Responses, StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
 use gw_store::{Backlog, StoreOptions};
@@ -32,6 +32,7 @@ pub(crate) struct Store {
     pub(crate) backlog: Option<Arc<Backlog>>,
     pub(crate) conversations: Arc<dyn Conversations>,
     pub(crate) responses: Arc<dyn Responses>,
+    pub(crate) personal: Arc<dyn PersonalData>,
     pub(crate) health: Arc<dyn StoreHealth>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) budgets: Arc<dyn Budgets>,
@@ -121,7 +122,15 @@ fn behind_seams<S>(
     news: News,
 ) -> Store
 where
-    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports + Outcomes,
+    S: CallLog
+        + Conversations
+        + PersonalData
+        + Responses
+        + StoreHealth
+        + Keys
+        + Budgets
+        + UsageReports
+        + Outcomes,
 {
     Store {
         calls: Arc::<S>::clone(&store),
@@ -130,6 +139,7 @@ where
         batches: None,
         conversations: Arc::<S>::clone(&store),
         responses: Arc::<S>::clone(&store),
+        personal: Arc::<S>::clone(&store),
         health: Arc::<S>::clone(&store),
         keys: Arc::<S>::clone(&store),
         budgets: Arc::<S>::clone(&store),

@@ -16,6 +16,7 @@ use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
 use crate::learning::{self, Advised};
 use crate::options::Snapshot;
+use crate::recall::Moved;
 use crate::reserve::Need;
 use crate::{events, remember, settle};
 
@@ -35,6 +36,10 @@ pub(crate) struct Call {
     pub(crate) filled: Filled,
     /// Number of messages at the end of the request that the client sent now.
     pub(crate) new_messages: usize,
+    /// A summary that moved on while the call was made ready.
+    pub(crate) moved: Option<Box<Moved>>,
+    /// The hash of everything up to each message as the client sent it, where turns are kept by it.
+    pub(crate) chain: Vec<String>,
     pub(crate) attempts: Vec<AttemptRecord>,
     pub(crate) hold: Option<Arc<Reservation>>,
     /// What is held, all extensions included.
@@ -73,6 +78,8 @@ impl Call {
             features: Features::of(&inbound.request),
             new_messages: inbound.request.messages.len(),
             operation: None,
+            moved: None,
+            chain: Vec::new(),
             is_edited: false,
             filled: Filled::default(),
             attempts: Vec::new(),

@@ -4,18 +4,24 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use gw_catalog::Offering;
-use gw_core::Layer;
+use gw_context::{Handoff, Summary};
+use gw_core::limits::TURNS_READ_MAX;
+use gw_core::principal::Principal;
+use gw_core::record::{ConversationRef, TodoItem};
 use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, StoreHealth};
+use gw_core::{ConversationId, Layer};
 use secrecy::ExposeSecret;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Failure};
+use crate::context::Summariser;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
 use crate::learning::{Pace, Warm};
 use crate::operate::{OperationAnswer, OperationInbound};
 use crate::options::Snapshot;
 use crate::preview::Preview;
+use crate::refresh;
 use crate::totals::{Totals, TotalsReport};
 
 /// What the binary gives the engine once and for all.
@@ -35,12 +41,17 @@ pub struct Resources {
     pub store: Arc<dyn StoreHealth>,
 }
 
+/// Conversations that may be added to at one time, where turns are compared first.
+const TURN_LOCKS: usize = 64;
+
 /// Runs calls. One a process; shared by every door.
 pub struct Engine {
     pub(crate) resources: Resources,
     pub(crate) health: Health,
     pub(crate) totals: Totals,
     pub(crate) tasks: TaskTracker,
+    /// One turn at a time is added to a conversation whose turns must be compared first.
+    pub(crate) turn_locks: Vec<tokio::sync::Mutex<()>>,
     /// The value of an answer under a budget.
     pub(crate) pace: Pace,
     /// Which model answered a conversation last.
@@ -58,6 +69,7 @@ impl Engine {
             health: Health::default(),
             totals: Totals::default(),
             tasks: TaskTracker::new(),
+            turn_locks: (0..TURN_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             pace: Pace::default(),
             warm: Warm::default(),
             reference: ArcSwapOption::new(reference(&snapshot)),
@@ -82,6 +94,44 @@ impl Engine {
         inbound: OperationInbound,
     ) -> Result<OperationAnswer, Failure> {
         crate::operate::operate(self, inbound).await
+    }
+
+    /// Makes a new version of a conversation's summary now; `None` for a conversation without turns.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::StoreUnavailable`].
+    pub async fn summarise(
+        self: &Arc<Self>,
+        principal: Principal,
+        conversation: ConversationRef,
+        by: Summariser,
+    ) -> gw_core::Result<Option<Summary>> {
+        refresh::summarise(self, principal, conversation, by).await
+    }
+
+    /// A list of what is to be done for a task; a model that fails leaves it to the words.
+    pub async fn todo_list(
+        self: &Arc<Self>,
+        principal: Principal,
+        conversation: ConversationRef,
+        task: &str,
+        by: Summariser,
+    ) -> Vec<TodoItem> {
+        refresh::todo_list(self, principal, conversation, task, by).await
+    }
+
+    /// What a higher model needs to know of a conversation, within so many tokens.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::StoreUnavailable`].
+    pub async fn handoff(&self, id: &ConversationId, tokens_max: u64) -> gw_core::Result<Handoff> {
+        let store = &self.resources.conversations;
+        let newest = store.summary(id).await?;
+        let summary = newest.map(|newest| Summary::of_value(&newest.body));
+        let covered = summary.as_ref().map_or(0, |summary| summary.covers_until);
+        let turns = store.turns(id, covered, TURNS_READ_MAX).await?;
+        let package = Handoff::of_messages(&crate::recall::messages_of(turns), summary.as_ref());
+        Ok(package.within(tokens_max))
     }
 
     /// Says who would answer a request and what it may cost, without asking anybody.

@@ -1,8 +1,11 @@
 //! Every log line and metric of the engine, so that the two cannot disagree.
 
+use gw_context::Composed;
 use gw_core::record::{AttemptRecord, CallRecord};
 use gw_core::{CallId, Error, Money};
 use metrics::{counter, histogram};
+
+use crate::call::Call;
 
 /// A call ended, however.
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
@@ -78,4 +81,26 @@ pub(crate) fn record_not_kept(record: &CallRecord, error: &Error) {
 pub(crate) fn turns_not_kept(call_id: CallId, error: &Error) {
     counter!("gateway_turns_not_kept_total").increment(1);
     tracing::error!(%call_id, message = error.message(), "conversation turns could not be stored");
+}
+
+/// A history was composed for a call.
+pub(crate) fn composed(call: &Call, made: &Composed) {
+    if made.tokens_after >= made.tokens_before {
+        return;
+    }
+    let saved = made.tokens_before - made.tokens_after;
+    counter!("gateway_context_tokens_saved_total").increment(saved);
+    tracing::debug!(
+        call_id = %call.id,
+        tokens_before = made.tokens_before,
+        tokens_after = made.tokens_after,
+        turns_absorbed = made.absorbed,
+        "history made short"
+    );
+}
+
+/// A summary could not be kept; the next call makes it again.
+pub(crate) fn summary_not_kept(call_id: CallId, error: &Error) {
+    counter!("gateway_summaries_not_kept_total").increment(1);
+    tracing::warn!(%call_id, message = error.message(), "summary could not be stored");
 }

@@ -45,6 +45,8 @@ pub enum Door {
     Cli,
     /// The gateway's own question how hard a request is.
     Classify,
+    /// The gateway's own request for a summary or a list of what is to be done.
+    Summarise,
 }
 
 impl Door {
@@ -67,7 +69,13 @@ impl Door {
             Self::Mcp => "mcp",
             Self::Cli => "cli",
             Self::Classify => "classify",
+            Self::Summarise => "summarise",
         }
+    }
+
+    /// True for calls that the gateway makes by itself: they are none of the caller's requests.
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Classify | Self::Summarise)
     }
 
     /// True for doors of a client's dialect, on which a model is a duty.
@@ -84,7 +92,9 @@ impl Door {
             | Self::Moderations
             | Self::Images
             | Self::Audio => true,
-            Self::Route | Self::Chat | Self::Mcp | Self::Cli | Self::Classify => false,
+            Self::Route | Self::Chat | Self::Mcp | Self::Cli | Self::Classify | Self::Summarise => {
+                false
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`gw_core::seam`], chosen by the binary.
 
 pub mod answer;
+pub mod context;
 pub mod inbound;
 pub mod options;
 pub mod provider;
@@ -18,6 +19,7 @@ mod classify;
 mod plan;
 mod preview;
 mod recall;
+mod refresh;
 mod relay;
 mod remember;
 mod reserve;
@@ -25,6 +27,7 @@ mod settle;
 
 mod encode;
 mod exchange;
+mod group;
 mod head;
 
 mod call;
@@ -37,6 +40,7 @@ mod meter;
 mod totals;
 
 pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};
+pub use context::{ContextOptions, Stateless, Summariser};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
@@ -46,4 +50,5 @@ pub use operate_stream::OperationStream;
 pub use options::{EngineOptions, Snapshot};
 pub use preview::Preview;
 pub use provider::{Credential, Operations, Provider};
+pub use recall::messages_of;
 pub use totals::TotalsReport;

@@ -9,6 +9,7 @@ use gw_core::seam::Timeouts;
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::context::ContextOptions;
 use crate::learning::Learning;
 use crate::provider::Provider;
 
@@ -41,8 +42,8 @@ pub struct EngineOptions {
     pub breaker_open_ms: u64,
     /// How long a refused key is not used, in milliseconds.
     pub key_rest_ms: u64,
-    /// Turns of a conversation put before a new one.
-    pub recent_messages: usize,
+    /// How conversations are made short and told apart.
+    pub context: ContextOptions,
     /// True asks a free model how hard a request is; false goes by routing's own rules.
     pub classify_by_model: bool,
     /// What is done with models without a known price.
@@ -75,7 +76,7 @@ impl Default for EngineOptions {
             breaker_failures: 5,
             breaker_open_ms: 30_000,
             key_rest_ms: 60_000,
-            recent_messages: 10,
+            context: ContextOptions::default(),
             classify_by_model: false,
             unpriced: Unpriced::Allow,
             learning: Learning::default(),

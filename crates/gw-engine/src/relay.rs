@@ -22,7 +22,7 @@ use crate::call::Call;
 use crate::in_flight::failed;
 use crate::inbound::Recall;
 use crate::meter::Meter;
-use crate::remember;
+use crate::{group, refresh, remember};
 
 /// Frames that may come before the first content; a provider that sends more is let through.
 const FRAMES_BEFORE_CONTENT_MAX: usize = 256;
@@ -104,7 +104,8 @@ enum Ending {
 }
 
 async fn pump(mut call: Box<Call>, mut live: Live, client: mpsc::Sender<Piece>) {
-    let mut meter = Meter::new(call.inbound.context.recall == Recall::History);
+    let mut meter =
+        Meter::new(call.inbound.context.recall == Recall::History || group::needs_answer(&call));
     let ending = carry(&mut live, &mut meter, &client).await;
     if matches!(ending, Ending::ClientGone | Ending::Broken(..)) {
         // Dropping the body now stops the provider before the books are closed.
@@ -205,14 +206,19 @@ async fn close_books(call: &mut Call, meter: Meter, status: CallStatus) -> Recei
     let report = meter.report(call.features.likely_input_tokens, is_ok);
     call.answered_as(meter.model());
     call.end_attempt(status.clone(), Some(&report));
+    let reply = meter.into_reply().filter(|_| is_ok);
+    if let Some(reply) = &reply {
+        group::name_by_answer(call, reply);
+    }
     let (record, receipt) = call.finish(status);
     let record = remember::keep_record(&call.engine, record);
-    match meter.into_reply() {
-        Some(reply) if is_ok => {
+    match reply {
+        Some(reply) => {
             let turns = remember::keep_turns(call, &reply);
             tokio::join!(record, turns);
+            refresh::refresh(call);
         }
-        _ => record.await,
+        None => record.await,
     }
     receipt
 }

@@ -11,7 +11,6 @@ use gw_core::reservation::{Claim, Reservation};
 use gw_core::{Error, Money, Result, Retry};
 
 use crate::call::Call;
-use crate::inbound::Door;
 use crate::plan::Planned;
 
 /// Tokens an answer is reckoned with where neither the request nor the catalogue limits it.
@@ -61,7 +60,7 @@ pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Ar
         worst_case: need.money,
         worst_tokens: need.tokens,
         // The gateway's own question is none of the caller's requests.
-        requests: u64::from(call.inbound.door != Door::Classify),
+        requests: u64::from(!call.inbound.door.is_own()),
     };
     let budgets = Arc::clone(&call.engine.resources.budgets);
     let hold = Arc::new(Reservation::make(budgets, claim).await?);

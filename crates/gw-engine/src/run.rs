@@ -28,7 +28,7 @@ async fn answer(call: &mut Call) -> Result<Outcome> {
     let admitted = admit::admit(call)?;
     let recalled = recall::recall(call, admitted).await?;
     classify::classify(call).await;
-    let mut planned = plan::plan(call, recalled)?;
+    let mut planned = plan::plan_within_window(call, recalled)?;
     let hold = reserve::reserve(call, &mut planned).await?;
     attempt::attempt(call, &planned, &hold).await
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
 use gw_core::seam::{
-    Authenticator, Batches, Dialect, DialectId, Governance, Outcomes, Responses, UsageReports,
+    Authenticator, Batches, Dialect, DialectId, Governance, Outcomes, PersonalData, Responses,
+    UsageReports,
 };
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -43,6 +44,8 @@ pub struct App {
     pub responses: Arc<dyn Responses>,
     /// Uploaded files and batches; `None` for a store that keeps none.
     pub batches: Option<Arc<dyn Batches>>,
+    /// A conversation's or a user's data, to be shown or removed.
+    pub personal: Arc<dyn PersonalData>,
     /// The edge's own options.
     pub options: ServerOptions,
     /// The program's version, for `/health` and `/openapi.json`.

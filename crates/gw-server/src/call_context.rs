@@ -31,6 +31,9 @@ const SESSION: [&str; 7] = [
 /// Members of a body that name the session: OpenRouter's, LiteLLM's, and what Codex caches by.
 const SESSION_FIELDS: [&str; 3] = ["session_id", "litellm_session_id", "prompt_cache_key"];
 
+/// Members of a request's metadata that name the conversation.
+const METADATA_FIELDS: [&str; 3] = ["conversation_id", "conversationId", "session_id"];
+
 /// The header in which LiteLLM's clients tag a call, separated by commas.
 const TAGS: &str = "x-litellm-tags";
 
@@ -101,12 +104,13 @@ pub(crate) fn read_body(request: &ChatRequest, caller: &Principal, context: &mut
     });
 }
 
-/// The session as a member of the body, or within the user's id as Claude Code writes it.
+/// The session as a member of the body or of its metadata, or within the user's id as Claude Code writes it.
 fn session_of(request: &ChatRequest) -> Option<String> {
     let fields = &request.extra.fields;
     let named = SESSION_FIELDS.iter().find_map(|name| fields.get(*name)?.as_str());
+    let in_metadata = METADATA_FIELDS.iter().find_map(|name| request.metadata.get(*name)?.as_str());
     let of_user = request.user.as_deref().and_then(session_of_user);
-    named.map(str::to_owned).or(of_user).filter(|id| {
+    named.or(in_metadata).map(str::to_owned).or(of_user).filter(|id| {
         let is_short = (1..=CLIENT_ID_BYTES_MAX).contains(&id.len());
         is_short && !id.chars().any(char::is_control)
     })

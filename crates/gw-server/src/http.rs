@@ -9,6 +9,7 @@ mod cohere_chat;
 mod cohere_embed;
 pub(crate) mod context;
 mod conversation_stats;
+mod conversations;
 mod count_tokens;
 pub(crate) mod embeddings;
 mod feedback;
@@ -139,6 +140,14 @@ pub(crate) fn routes() -> Vec<Route> {
         context::door(),
         stats::door(),
         conversation_stats::door(),
+        conversations::list::door(),
+        conversations::one::door(),
+        conversations::messages::door(),
+        conversations::summaries::door(),
+        conversations::todo::door(),
+        conversations::handoff::door(),
+        conversations::export::door(),
+        conversations::export::user_door(),
         server_stats::door(),
         usage::door(),
         usage::own_door(),

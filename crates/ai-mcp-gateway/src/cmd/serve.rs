@@ -75,6 +75,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::clone(&gateway.store.responses),
         batches: gateway.store.batches.clone(),
+        personal: Arc::clone(&gateway.store.personal),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),

@@ -19,6 +19,7 @@ mod cli;
 mod clients;
 mod compat;
 mod connect;
+mod context;
 mod durable;
 mod faults;
 mod governing;

@@ -6,6 +6,7 @@
 mod breaker;
 mod cancel;
 mod classify;
+mod compression;
 mod conversation;
 mod fallback;
 mod govern;
