@@ -8,6 +8,7 @@ mod real;
 mod alerts;
 mod assemble;
 mod discovery;
+mod hot;
 mod local;
 mod logging;
 mod mcp;
@@ -93,6 +94,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             Box::pin(cmd::accounts::run(command, &desk, output)).await?;
             Ok(desk.close().await?)
         }
+        Command::Cache(command) => cmd::cache::run(&command, setup, output).await,
         Command::Route(command) => cmd::route::run(&command, setup, output),
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),

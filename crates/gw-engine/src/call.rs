@@ -10,6 +10,7 @@ use gw_routing::Features;
 
 use crate::admit::Filled;
 use crate::answer::{Failure, Receipt};
+use crate::cache::Course;
 use crate::engine::Engine;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     /// Every account it goes on.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) route: Route,
+    /// What the response cache has to do with it.
+    pub(crate) course: Course,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) first_token_ms: Option<u64>,
     started_at_ms: i64,
@@ -75,6 +78,7 @@ impl Call {
                 .principal
                 .scopes(inbound.context.conversation.as_ref().map(|conversation| &conversation.id)),
             route: Route::default(),
+            course: Course::default(),
             in_flight: None,
             first_token_ms: None,
             started_at_ms: clock.unix_ms(),
@@ -159,7 +163,7 @@ impl Call {
             cost: receipt.cost.clone(),
             duration_ms: receipt.duration_ms,
             first_token_ms: receipt.first_token_ms,
-            cached: false,
+            cached: self.course.served.is_some(),
             demo: self.route.is_demo,
             savings: settle::savings(self),
             metadata: context.metadata.clone(),

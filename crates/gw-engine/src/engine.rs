@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use gw_catalog::Offering;
 use gw_core::Layer;
-use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, StoreHealth};
+use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, Hot, StoreHealth};
 use secrecy::ExposeSecret;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Failure};
+use crate::cache::{Cache, CacheReport};
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
 use crate::options::Snapshot;
@@ -30,6 +31,8 @@ pub struct Resources {
     pub conversations: Arc<dyn Conversations>,
     /// Whether the store answers.
     pub store: Arc<dyn StoreHealth>,
+    /// Answers that may be given again.
+    pub hot: Arc<dyn Hot>,
 }
 
 /// Runs calls. One a process; shared by every door.
@@ -37,6 +40,7 @@ pub struct Engine {
     pub(crate) resources: Resources,
     pub(crate) health: Health,
     pub(crate) totals: Totals,
+    pub(crate) cache: Cache,
     pub(crate) tasks: TaskTracker,
     snapshot: ArcSwap<Snapshot>,
     /// What calls are compared with, chosen once for a snapshot.
@@ -47,6 +51,7 @@ impl Engine {
     /// An engine with its first snapshot.
     pub fn new(resources: Resources, snapshot: Snapshot) -> Arc<Self> {
         Arc::new(Self {
+            cache: Cache::new(Arc::clone(&resources.hot)),
             resources,
             health: Health::default(),
             totals: Totals::default(),
@@ -103,6 +108,11 @@ impl Engine {
     /// Sums since the process began.
     pub fn totals(&self) -> TotalsReport {
         self.totals.report()
+    }
+
+    /// How the response cache does.
+    pub async fn cache(&self) -> CacheReport {
+        self.cache.report(&self.snapshot().engine.cache).await
     }
 
     /// The state of every configured provider, in order of id.

@@ -4,6 +4,7 @@
 //! [`gw_core::seam`], chosen by the binary.
 
 pub mod answer;
+pub mod cache;
 pub mod inbound;
 pub mod options;
 pub mod provider;
@@ -32,7 +33,10 @@ mod in_flight;
 mod meter;
 mod totals;
 
-pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};
+pub use answer::{
+    Answer, AnswerBody, AnswerStream, CacheState, Failure, Head, Piece, Receipt, Whole,
+};
+pub use cache::{CacheMode, CacheOptions, CacheReport, CacheShare, CacheWish};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};

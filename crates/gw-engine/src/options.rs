@@ -9,6 +9,7 @@ use gw_core::seam::Timeouts;
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::cache::CacheOptions;
 use crate::provider::Provider;
 
 /// Everything a call needs to know of configuration. Immutable, swapped whole.
@@ -50,6 +51,8 @@ pub struct EngineOptions {
     pub defaults: RequestDefaults,
     /// Timeouts of providers that set none.
     pub timeouts: Timeouts,
+    /// The response cache.
+    pub cache: CacheOptions,
 }
 
 /// Values for fields a client leaves out.
@@ -77,6 +80,7 @@ impl Default for EngineOptions {
             unpriced: Unpriced::Allow,
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),
+            cache: CacheOptions::default(),
         }
     }
 }

@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "responses",
         sql: include_str!("../migrations/0004_responses.sql"),
     },
+    Migration {
+        version: 7,
+        name: "response_cache",
+        sql: include_str!("../migrations/0007_response_cache.sql"),
+    },
 ];
 
 /// Applies what is missing.

@@ -1,6 +1,7 @@
 //! The doors: one file each below, one line each in [`routes`].
 
 mod admin;
+mod cache;
 mod chat;
 mod chat_completions;
 mod context;
@@ -106,6 +107,8 @@ pub(crate) fn routes() -> Vec<Route> {
         route::door(),
         chat::door(),
         context::door(),
+        cache::stats_door(),
+        cache::clear_door(),
         stats::door(),
         conversation_stats::door(),
         server_stats::door(),

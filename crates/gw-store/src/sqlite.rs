@@ -10,6 +10,7 @@
 
 mod calls;
 mod conversations;
+mod entries;
 mod fault;
 mod jobs;
 mod migrate;

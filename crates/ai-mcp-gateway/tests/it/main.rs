@@ -10,6 +10,7 @@ mod store;
 mod upstream;
 
 mod bad_input;
+mod cache;
 mod cancel;
 mod cli;
 mod clients;

@@ -42,6 +42,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "jobs",
         sql: include_str!("../../migrations/sqlite/0005_jobs.sql"),
     },
+    Migration {
+        version: 7,
+        name: "response_cache",
+        sql: include_str!("../../migrations/sqlite/0007_response_cache.sql"),
+    },
 ];
 
 /// Applies what is missing.
