@@ -6,6 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod chat;
 pub(crate) mod child;
 pub(crate) mod config;
+pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod limits;

@@ -19,7 +19,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gw_core::glob::Glob;
 use gw_core::limits::{HOT_ENTRY_BYTES_MAX, HOT_MESSAGES_MAX};
-use gw_core::record::{ConversationRef, StoredMessage, StoredSummary, TodoItem};
+use gw_core::record::{
+    ConversationHead, ConversationQuery, ConversationRef, StoredMessage, StoredSummary, TodoItem,
+};
 use gw_core::seam::hot::{MESSAGES, SUMMARIES, TODO_LISTS};
 use gw_core::seam::{Clock, Conversations, Entropy, Hot};
 use gw_core::{ConversationId, Result};
@@ -216,13 +218,13 @@ impl TwoTier {
     }
 
     /// Makes a change between the putting of a mark and its removal. `after` gives the value that
-    /// stands then, from what stood before; it is asked only where nobody else wrote.
+    /// stands then, from what stood before and what the change gave; it is asked only where nobody else wrote.
     async fn write<T, R>(
         &self,
         name: &str,
         ttl_ms: u64,
         change: impl Future<Output = Result<R>>,
-        after: impl FnOnce(Option<T>) -> Option<T>,
+        after: impl FnOnce(Option<T>, &R) -> Option<T>,
     ) -> Result<R>
     where
         T: Serialize + DeserializeOwned,
@@ -235,7 +237,7 @@ impl TwoTier {
             return changed;
         }
         let new = match &changed {
-            Ok(_) => after(mark.base).and_then(|value| slot::kept(&value)),
+            Ok(done) => after(mark.base, done).and_then(|value| slot::kept(&value)),
             Err(_) => None,
         };
         if let Some(alone) = &mark.alone {
@@ -320,12 +322,49 @@ fn of(family: &str, id: &ConversationId) -> String {
 
 #[async_trait]
 impl Conversations for TwoTier {
-    async fn append(&self, conversation: ConversationRef, turns: Vec<StoredMessage>) -> Result<()> {
+    async fn append(
+        &self,
+        conversation: ConversationRef,
+        turns: Vec<StoredMessage>,
+    ) -> Result<u64> {
         let name = of(MESSAGES, &conversation.id);
-        let added = turns.clone();
+        // Turns stand at hand with their places, and only the last one's is told.
+        let added = (turns.len() == 1).then(|| turns.last().cloned()).flatten();
         let change = self.cold.append(conversation, turns);
-        self.write(&name, TURNS_MS, change, |base: Option<Talk>| base.map(|talk| talk.and(added)))
-            .await
+        let after = |base: Option<Talk>, place: &u64| {
+            let turn = added.filter(|_| *place > 0)?;
+            Some(base?.and(StoredMessage { place: *place, ..turn }))
+        };
+        self.write(&name, TURNS_MS, change, after).await
+    }
+
+    async fn turns(
+        &self,
+        id: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>> {
+        self.cold.turns(id, after, limit).await
+    }
+
+    async fn heads(&self, query: ConversationQuery) -> Result<Vec<ConversationHead>> {
+        self.cold.heads(query).await
+    }
+
+    async fn summaries(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredSummary>> {
+        self.cold.summaries(id, limit).await
+    }
+
+    async fn evict(&self, ids: &[ConversationId]) {
+        for id in ids {
+            for family in [SUMMARIES, MESSAGES, TODO_LISTS] {
+                let name = of(family, id);
+                if !self.invalidate(&name, None).await {
+                    self.owe(&name);
+                }
+            }
+        }
+        self.cold.evict(ids).await;
     }
 
     async fn recent(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredMessage>> {
@@ -352,7 +391,7 @@ impl Conversations for TwoTier {
         let name = of(SUMMARIES, &conversation.id);
         let change = self.cold.put_summary(conversation, body);
         // The durable store gives it its number and time; the next reader fetches it.
-        self.write(&name, SUMMARY_MS, change, |_: Option<Option<StoredSummary>>| None).await
+        self.write(&name, SUMMARY_MS, change, |_: Option<Option<StoredSummary>>, _| None).await
     }
 
     async fn todo(&self, id: &ConversationId) -> Result<Vec<TodoItem>> {
@@ -363,7 +402,7 @@ impl Conversations for TwoTier {
         let name = of(TODO_LISTS, &conversation.id);
         let new = items.clone();
         let change = self.cold.put_todo(conversation, items);
-        self.write(&name, TURNS_MS, change, |_: Option<Vec<TodoItem>>| Some(new)).await
+        self.write(&name, TURNS_MS, change, |_: Option<Vec<TodoItem>>, ()| Some(new)).await
     }
 
     fn is_behind(&self) -> bool {
@@ -372,9 +411,9 @@ impl Conversations for TwoTier {
 }
 
 impl Talk {
-    /// With these turns more; what is too much goes at the beginning.
-    fn and(mut self, added: Vec<StoredMessage>) -> Self {
-        self.turns.extend(added);
+    /// With this turn more; what is too much goes at the beginning.
+    fn and(mut self, added: StoredMessage) -> Self {
+        self.turns.push(added);
         let over = self.turns.len().saturating_sub(HOT_MESSAGES_MAX);
         if over > 0 {
             self.turns.drain(..over);

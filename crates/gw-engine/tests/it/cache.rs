@@ -364,6 +364,7 @@ async fn hits_count_for_limits_and_not_for_budgets() {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     };
     world.budgets.put_budget(&world.store, budget.clone()).await.expect("kept");
     world.script.on("alpha", whole("Hello"));
@@ -372,7 +373,14 @@ async fn hits_count_for_limits_and_not_for_budgets() {
     let spent = Budget { cap: Amount::Dollars(Money::from_pico(1)), ..budget };
     world.budgets.put_budget(&world.store, spent).await.expect("kept");
     assert_eq!(said(&world, by("key_1", ask("solo"))).await, expect("Hello", HIT));
-    let limit = Limit { id: "l1".into(), scope, kind: LimitKind::RequestsPerMinute, max: 3 };
+    let limit = Limit {
+        id: "l1".into(),
+        scope,
+        kind: LimitKind::RequestsPerMinute,
+        max: 3,
+        when_away: None,
+        wait_ms: None,
+    };
     world.budgets.put_limit(&world.store, limit).await.expect("kept");
     for _ in 0..3 {
         assert_eq!(said(&world, by("key_1", ask("solo"))).await.1, HIT);

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use gw_core::glob::Glob;
-use gw_core::record::{ConversationRef, StoredMessage, StoredSummary, TodoItem};
+use gw_core::record::{
+    ConversationHead, ConversationQuery, ConversationRef, StoredMessage, StoredSummary, TodoItem,
+};
 use gw_core::seam::hot::{MESSAGES, TODO_LISTS};
 use gw_core::seam::{Clock, Conversations, Entropy, Hot, HotSize};
 use gw_core::{ConversationId, Result};
@@ -115,6 +117,8 @@ pub(super) async fn a_value_at_hand_is_served_from_there(ground: &Ground) {
     let first = replica.summary(&id).await.expect("read").expect("there");
     ground.cold.put_summary(conversation("talk"), json!({"a": 2})).await.expect("put");
     assert_eq!(replica.summary(&id).await.expect("read").expect("there"), first);
+    replica.evict(&[id.clone()]).await;
+    assert_eq!(replica.summary(&id).await.expect("read").expect("there").version, 2);
     let version = replica.put_summary(conversation("talk"), json!({"a": 3})).await.expect("put");
     let newest = replica.summary(&id).await.expect("read").expect("there");
     assert_eq!((newest.version, version), (3, 3));
@@ -343,8 +347,29 @@ impl Gate {
 
 #[async_trait]
 impl Conversations for Gate {
-    async fn append(&self, conversation: ConversationRef, turns: Vec<StoredMessage>) -> Result<()> {
+    async fn append(
+        &self,
+        conversation: ConversationRef,
+        turns: Vec<StoredMessage>,
+    ) -> Result<u64> {
         self.pass(self.inner.append(conversation, turns)).await
+    }
+
+    async fn turns(
+        &self,
+        id: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>> {
+        self.inner.turns(id, after, limit).await
+    }
+
+    async fn heads(&self, query: ConversationQuery) -> Result<Vec<ConversationHead>> {
+        self.inner.heads(query).await
+    }
+
+    async fn summaries(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredSummary>> {
+        self.inner.summaries(id, limit).await
     }
 
     async fn recent(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredMessage>> {
