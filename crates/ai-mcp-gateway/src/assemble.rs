@@ -73,6 +73,7 @@ pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
         calls: Arc::clone(&store.calls),
         conversations: Arc::clone(&store.conversations),
         store: Arc::clone(&store.health),
+        hot: Arc::clone(&store.hot),
     };
     let engine = Engine::new(resources, snapshot);
     Ok(Gateway { engine, store, governance, messenger, is_demo })
@@ -404,6 +405,7 @@ fn engine(settings: &Settings) -> EngineOptions {
             temperature: settings.defaults.temperature,
             max_tokens: settings.defaults.max_tokens,
         },
+        cache: crate::hot::cache_options(&settings.cache),
         ..EngineOptions::default()
     }
 }

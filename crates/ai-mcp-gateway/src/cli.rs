@@ -145,6 +145,9 @@ pub(crate) enum Command {
     /// Organisations, teams, users and projects
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// The response cache of a running gateway: how it does, and forgetting what it keeps
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Routing: judge it on outcome data, learn from such data, explain a decision
     #[command(subcommand)]
     Route(RouteCommand),
@@ -173,6 +176,20 @@ pub(crate) struct ServeArgs {
     /// Serve callers without a key: whoever reaches the address spends your money
     #[arg(long)]
     pub(crate) open: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Hits, misses, what is kept and what it saved
+    Stats,
+    /// Forget answers, or what is at hand of a conversation
+    Clear {
+        /// Names to forget, as Redis matches them [default: llm:cache:*]
+        pattern: Option<String>,
+        /// What is at hand of this conversation; the store keeps it all the same
+        #[arg(short, long, value_name = "ID", conflicts_with = "pattern")]
+        conversation: Option<String>,
+    },
 }
 
 #[derive(Debug, Default, Args)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod budgets;
+pub(crate) mod cache;
 pub(crate) mod chat;
 pub(crate) mod child;
 pub(crate) mod config;

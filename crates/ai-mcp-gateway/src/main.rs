@@ -9,6 +9,7 @@ mod alerts;
 mod assemble;
 mod connect;
 mod discovery;
+mod hot;
 mod learned;
 mod local;
 mod logging;
@@ -99,6 +100,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
         Command::Conversations(command) => {
             Box::pin(cmd::conversations::run(command, setup, output)).await
         }
+        Command::Cache(command) => cmd::cache::run(&command, setup, output).await,
         Command::Route(command) => cmd::route::run(&command, setup, output).await,
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),

@@ -6,11 +6,13 @@ use gw_config::section::store::{Durability, Postgres, Tls};
 use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
-    Batches, Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys,
+    Batches, Budgets, CallLog, Changes, Clock, Conversations, Entropy, Hot, Instances, Jobs, Keys,
     Outcomes, PersonalData, Responses, StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
 use gw_store::{Backlog, StoreOptions};
+
+use crate::hot;
 
 const DAY_MS: u64 = 86_400_000;
 const MEGABYTE: u64 = 1_000_000;
@@ -31,6 +33,8 @@ pub(crate) struct Store {
     /// Records that SQLite does not take now; PostgreSQL has its journal.
     pub(crate) backlog: Option<Arc<Backlog>>,
     pub(crate) conversations: Arc<dyn Conversations>,
+    /// What is kept at hand for a while.
+    pub(crate) hot: Arc<dyn Hot>,
     pub(crate) responses: Arc<dyn Responses>,
     pub(crate) personal: Arc<dyn PersonalData>,
     pub(crate) health: Arc<dyn StoreHealth>,
@@ -91,7 +95,8 @@ async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Stor
     let news = News::Sqlite(store.clone());
     let jobs: Arc<dyn Jobs> = Arc::new(store.clone());
     let batches: Arc<dyn Batches> = Arc::new(store.clone());
-    let store = behind_seams(Arc::new(store), None, "sqlite", place, news);
+    let hot = hot::open(settings, Some(&store), clock)?;
+    let store = behind_seams(Arc::new(store), hot, None, "sqlite", place, news);
     let calls = Arc::<Backlog>::clone(&backlog);
     Ok(Store { calls, backlog: Some(backlog), jobs: Some(jobs), batches: Some(batches), ..store })
 }
@@ -111,11 +116,19 @@ async fn open_postgres(
     let shared = Arc::new(store);
     let news = News::Postgres(Arc::<PostgresStore>::clone(&shared));
     let instances: Arc<dyn Instances> = Arc::<PostgresStore>::clone(&shared);
-    Ok(behind_seams(shared, Some(instances), "postgres", place, news))
+    let hot = hot::open(settings, None, clock)?;
+    let mut store =
+        behind_seams(shared, Arc::clone(&hot), Some(instances), "postgres", place, news);
+    // In front of a database that replicas share only a hot store that they share is right.
+    if hot.is_shared() {
+        store.conversations = hot::in_front(store.conversations, hot, clock);
+    }
+    Ok(store)
 }
 
 fn behind_seams<S>(
     store: Arc<S>,
+    hot: Arc<dyn Hot>,
     instances: Option<Arc<dyn Instances>>,
     name: &'static str,
     place: String,
@@ -138,6 +151,7 @@ where
         jobs: None,
         batches: None,
         conversations: Arc::<S>::clone(&store),
+        hot,
         responses: Arc::<S>::clone(&store),
         personal: Arc::<S>::clone(&store),
         health: Arc::<S>::clone(&store),

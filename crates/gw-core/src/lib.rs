@@ -4,6 +4,7 @@
 //! [`seam`]. A type belongs here when two rooms must agree on it, and nowhere else.
 
 pub mod duration;
+pub mod glob;
 pub mod ids;
 pub mod limits;
 

@@ -139,6 +139,10 @@ pub struct Savings {
     /// written than read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_cache: Option<Money>,
+    /// What the answer had cost when a model gave it, for a call that got it from the gateway's own
+    /// cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_cache: Option<Money>,
 }
 
 /// A turn as it is kept.
@@ -472,6 +476,8 @@ pub struct UsageGroup {
     pub baseline: Money,
     /// Sum of [`Savings::prompt_cache`]: a part of what was saved.
     pub prompt_cache_saved: Money,
+    /// Sum of [`Savings::response_cache`]: what answers from the gateway's own cache had cost.
+    pub response_cache_saved: Money,
 }
 
 impl UsageGroup {

@@ -7,6 +7,7 @@ mod clock;
 mod cluster;
 mod dialect;
 mod governance;
+pub mod hot;
 mod jobs;
 mod keys;
 mod operation;
@@ -25,6 +26,7 @@ pub use dialect::{
     StreamEncoder, Target, WireRequest,
 };
 pub use governance::{Governance, ManagedBudgets};
+pub use hot::{Hot, HotSize};
 pub use jobs::{Job, JobStatus, Jobs};
 pub use keys::{Authenticator, Keys};
 pub use operation::{OperationFormat, OperationFormatId};

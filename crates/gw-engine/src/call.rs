@@ -11,6 +11,7 @@ use gw_routing::Features;
 
 use crate::admit::Filled;
 use crate::answer::{Failure, Receipt};
+use crate::cache::Course;
 use crate::engine::Engine;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
@@ -47,6 +48,8 @@ pub(crate) struct Call {
     /// Every account it goes on.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) route: Route,
+    /// What the response cache has to do with it.
+    pub(crate) course: Course,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) first_token_ms: Option<u64>,
     /// What was learned, where it decides.
@@ -89,6 +92,7 @@ impl Call {
                 .principal
                 .scopes(inbound.context.conversation.as_ref().map(|conversation| &conversation.id)),
             route: Route::default(),
+            course: Course::default(),
             in_flight: None,
             first_token_ms: None,
             advised: None,
@@ -189,7 +193,7 @@ impl Call {
             cost: receipt.cost.clone(),
             duration_ms: receipt.duration_ms,
             first_token_ms: receipt.first_token_ms,
-            cached: false,
+            cached: self.course.served.is_some(),
             demo: self.route.is_demo,
             savings: settle::savings(self),
             metadata: context.metadata.clone(),

@@ -8,12 +8,13 @@ use gw_context::{Handoff, Summary};
 use gw_core::limits::TURNS_READ_MAX;
 use gw_core::principal::Principal;
 use gw_core::record::{ConversationRef, TodoItem};
-use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, StoreHealth};
+use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, Hot, StoreHealth};
 use gw_core::{ConversationId, Layer};
 use secrecy::ExposeSecret;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Failure};
+use crate::cache::{Cache, CacheReport};
 use crate::context::Summariser;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
@@ -39,6 +40,8 @@ pub struct Resources {
     pub conversations: Arc<dyn Conversations>,
     /// Whether the store answers.
     pub store: Arc<dyn StoreHealth>,
+    /// Answers that may be given again.
+    pub hot: Arc<dyn Hot>,
 }
 
 /// Conversations that may be added to at one time, where turns are compared first.
@@ -49,6 +52,7 @@ pub struct Engine {
     pub(crate) resources: Resources,
     pub(crate) health: Health,
     pub(crate) totals: Totals,
+    pub(crate) cache: Cache,
     pub(crate) tasks: TaskTracker,
     /// One turn at a time is added to a conversation whose turns must be compared first.
     pub(crate) turn_locks: Vec<tokio::sync::Mutex<()>>,
@@ -65,6 +69,7 @@ impl Engine {
     /// An engine with its first snapshot.
     pub fn new(resources: Resources, snapshot: Snapshot) -> Arc<Self> {
         Arc::new(Self {
+            cache: Cache::new(Arc::clone(&resources.hot)),
             resources,
             health: Health::default(),
             totals: Totals::default(),
@@ -181,6 +186,11 @@ impl Engine {
     /// Sums since the process began.
     pub fn totals(&self) -> TotalsReport {
         self.totals.report()
+    }
+
+    /// How the response cache does.
+    pub async fn cache(&self) -> CacheReport {
+        self.cache.report(&self.snapshot().engine.cache).await
     }
 
     /// The state of every configured provider, in order of id.

@@ -70,6 +70,23 @@ pub(crate) fn spent_beyond_hold(call_id: CallId, held: Money, spent: Money) {
     tracing::warn!(%call_id, %held, %spent, "call cost more than was held for it");
 }
 
+/// The response cache was asked; `result` is [`crate::CacheState::as_str`].
+pub(crate) fn cache_looked_up(result: &'static str) {
+    counter!("gateway_cache_lookups_total", "result" => result).increment(1);
+}
+
+/// An answer from the cache spared its price.
+pub(crate) fn cache_saved(saved: Money) {
+    let pico = u64::try_from(saved.pico()).unwrap_or(0);
+    counter!("gateway_cache_saved_pico_usd_total").increment(pico);
+}
+
+/// The cache's store did not answer; the call goes on without it.
+pub(crate) fn cache_failed(step: &'static str, error: &Error) {
+    counter!("gateway_cache_failures_total", "step" => step).increment(1);
+    tracing::debug!(step, message = error.message(), "the response cache is away");
+}
+
 /// A record could not be kept. The log is its last resort, so it holds all of it.
 pub(crate) fn record_not_kept(record: &CallRecord, error: &Error) {
     counter!("gateway_records_not_kept_total").increment(1);

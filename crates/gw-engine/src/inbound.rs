@@ -10,6 +10,8 @@ use gw_core::task::{Complexity, Quality, TaskType};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
+use crate::cache::CacheWish;
+
 /// The door a request came through; its name stands in records and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Door {
@@ -135,6 +137,8 @@ pub struct CallContext {
     pub is_free_only: bool,
     /// Headers that a provider of the same dialect shall see (`anthropic-beta`).
     pub forward_headers: HeaderMap,
+    /// What it wants of the response cache.
+    pub cache: CacheWish,
     /// Kept with the call's record.
     pub metadata: Map<String, Value>,
 }

@@ -4,6 +4,7 @@
 //! [`gw_core::seam`], chosen by the binary.
 
 pub mod answer;
+pub mod cache;
 pub mod context;
 pub mod inbound;
 pub mod options;
@@ -39,7 +40,10 @@ mod learning;
 mod meter;
 mod totals;
 
-pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};
+pub use answer::{
+    Answer, AnswerBody, AnswerStream, CacheState, Failure, Head, Piece, Receipt, Whole,
+};
+pub use cache::{CacheMode, CacheOptions, CacheReport, CacheShare, CacheWish};
 pub use context::{ContextOptions, Stateless, Summariser};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};

@@ -9,6 +9,7 @@ use gw_core::seam::Timeouts;
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::cache::CacheOptions;
 use crate::context::ContextOptions;
 use crate::learning::Learning;
 use crate::provider::Provider;
@@ -54,6 +55,8 @@ pub struct EngineOptions {
     pub defaults: RequestDefaults,
     /// Timeouts of providers that set none.
     pub timeouts: Timeouts,
+    /// The response cache.
+    pub cache: CacheOptions,
 }
 
 /// Values for fields a client leaves out.
@@ -82,6 +85,7 @@ impl Default for EngineOptions {
             learning: Learning::default(),
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),
+            cache: CacheOptions::default(),
         }
     }
 }

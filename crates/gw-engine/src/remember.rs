@@ -9,6 +9,7 @@ use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
 use gw_core::reply::ChatReply;
 
 use crate::answer::{Answer, AnswerBody, Whole};
+use crate::cache;
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::exchange::WholeReply;
@@ -27,6 +28,7 @@ pub(crate) async fn whole(mut call: Box<Call>, answered: WholeReply) -> Answer {
     .await;
     refresh::refresh(&mut call);
     let WholeReply { reply, raw, head } = answered;
+    cache::keep(&mut call, &head, &reply).await;
     Answer { head, body: AnswerBody::Whole(Box::new(Whole { reply, raw, receipt })) }
 }
 

@@ -48,7 +48,7 @@ pub fn savings(
     let prompt_cache = answered.filter(|_| touches_cache(usage)).and_then(|answered| {
         Some(price(answered, whole)?.saturating_sub(price(answered, *usage)?))
     });
-    Savings { baseline, prompt_cache }
+    Savings { baseline, prompt_cache, response_cache: None }
 }
 
 /// True where the provider's prompt cache was read or written.

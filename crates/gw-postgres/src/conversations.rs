@@ -235,6 +235,10 @@ impl Conversations for PostgresStore {
                        updated_at = greatest(list.updated_at, excluded.updated_at)";
         self.touch_and(&touch, put, &[&touch.id, &text, &touch.now_ms]).await.map(drop)
     }
+
+    fn is_behind(&self) -> bool {
+        self.journaled() > 0
+    }
 }
 
 impl PostgresStore {

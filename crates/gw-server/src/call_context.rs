@@ -8,8 +8,8 @@ use gw_core::principal::Principal;
 use gw_core::record::ConversationRef;
 use gw_core::task::{Quality, TaskType};
 use gw_core::{ConversationId, Error, Kind, Layer};
-use gw_engine::{CallContext, Door, Recall};
-use http::header::USER_AGENT;
+use gw_engine::{CacheWish, CallContext, Door, Recall};
+use http::header::{CACHE_CONTROL, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
@@ -81,6 +81,7 @@ pub(crate) fn read(
         max_layer: word::<Layer>(headers, "x-gateway-max-layer")?,
         is_free_only: flag(headers, "x-gateway-budget-zero")?,
         forward_headers: forwarded(headers, door),
+        cache: cache(headers)?,
         metadata,
     })
 }
@@ -169,6 +170,16 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
         }
     }
     forwarded
+}
+
+/// What `cache-control` says of the response cache; one of several headers is enough to forbid.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] for a `max-age` that is no number of seconds.
+pub(crate) fn cache(headers: &HeaderMap) -> Result<CacheWish, Error> {
+    let values = headers.get_all(CACHE_CONTROL).iter();
+    let texts: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+    CacheWish::from_header(&texts.join(","))
 }
 
 /// A JSON object of plain values, kept with the call's record.

@@ -3,6 +3,7 @@
 mod admin;
 mod audio;
 mod batches;
+mod cache;
 mod chat;
 pub(crate) mod chat_completions;
 mod cohere_chat;
@@ -138,6 +139,8 @@ pub(crate) fn routes() -> Vec<Route> {
         route::door(),
         chat::door(),
         context::door(),
+        cache::stats_door(),
+        cache::clear_door(),
         stats::door(),
         conversation_stats::door(),
         conversations::list::door(),

@@ -84,6 +84,13 @@ impl Operation {
             "True answers with free models only.",
             &json!({"type": "string", "enum": ["true", "false", "1", "0"]}),
         )
+        .parameter(
+            "header",
+            "cache-control",
+            "What the response cache may do: `no-cache`, `no-store`, `max-age=SECONDS`, \
+             `only-if-cached`.",
+            &json!({"type": "string"}),
+        )
     }
 
     /// A JSON body of one of our own types.
@@ -343,7 +350,10 @@ fn call_answer_headers() -> Value {
         "x-gateway-layer": text("The layer of that model."),
         "x-gateway-route-reason": text("Why this model."),
         "x-gateway-cost-usd": text("Exact cost in dollars, or `unpriced`; a trailer on streams."),
-        "x-gateway-cache": text("`miss`: the answer came from a model."),
+        "x-gateway-cache": text(
+            "`hit`: from the response cache. `shared`: of an equal call under way. `miss`: from a \
+             model. `bypass`: from a model, and the cache was not asked.",
+        ),
         "x-gateway-demo": text("`true` where a simulated model answered."),
         "x-gateway-warning": text("What of the request the model's provider cannot be told."),
     })

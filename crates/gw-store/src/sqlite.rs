@@ -11,6 +11,7 @@
 mod batches;
 mod calls;
 mod conversations;
+mod entries;
 mod fault;
 mod jobs;
 mod migrate;

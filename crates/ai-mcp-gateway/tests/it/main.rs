@@ -13,6 +13,7 @@ mod upstream;
 
 mod bad_input;
 mod batches;
+mod cache;
 mod cancel;
 mod cap;
 mod cli;

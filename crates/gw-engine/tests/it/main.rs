@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a double that is used against its script fails the test")]
 
 mod breaker;
+mod cache;
 mod cancel;
 mod classify;
 mod compression;

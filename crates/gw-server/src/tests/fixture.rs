@@ -26,7 +26,7 @@ use gw_core::seam::{
 use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
 use gw_ledger::{EmbeddedBudgets, Keyring, Office};
-use gw_store::{Store, StoreOptions};
+use gw_store::{MemoryHot, Store, StoreOptions};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -567,6 +567,7 @@ pub(super) fn governed(
         calls: Arc::<Memory>::clone(&store),
         conversations: Arc::<Memory>::clone(&store),
         store: Arc::<Memory>::clone(&store),
+        hot: Arc::new(MemoryHot::new(Arc::<Hands>::clone(&clock), 1 << 20)),
     };
     let engine = Engine::new(resources, snapshot(&upstream));
     let mut options = ServerOptions {

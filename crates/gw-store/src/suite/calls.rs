@@ -75,6 +75,7 @@ fn full_call(number: u64) -> CallRecord {
         savings: Savings {
             baseline: Some(Money::from_pico(77)),
             prompt_cache: Some(Money::from_pico(-3)),
+            response_cache: Some(Money::from_pico(11)),
         },
         metadata: metadata.as_object().cloned().unwrap_or_default(),
         ..call(number)
