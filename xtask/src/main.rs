@@ -4,6 +4,7 @@
 
 mod catalog;
 mod catalog_source;
+mod context;
 mod docs;
 mod prices;
 mod prices_answers;
@@ -28,6 +29,8 @@ struct Cli {
 enum Chore {
     /// Make the embedded model catalogue from the model registry and the price list.
     Catalog(catalog::Options),
+    /// Measure what making conversations short saves and loses.
+    Context(context::Options),
     /// Write the reference pages in docs/, or check that they are fresh.
     Docs(docs::Options),
     /// Price every recorded usage object twice and compare.
@@ -43,6 +46,7 @@ enum Chore {
 fn main() -> Result<ExitCode> {
     match Cli::parse().chore {
         Chore::Catalog(options) => catalog::run(&options),
+        Chore::Context(options) => context::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Docs(options) => docs::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Prices(options) => prices::run(&options),
         Chore::Prior(options) => prior::run(&options).map(|()| ExitCode::SUCCESS),

@@ -4,10 +4,14 @@
 //! [`gw_core::seam`], chosen by the binary.
 
 pub mod answer;
+pub mod cache;
+pub mod context;
 pub mod inbound;
 pub mod options;
 pub mod provider;
 
+mod operate;
+mod operate_stream;
 mod run;
 
 mod admit;
@@ -16,6 +20,7 @@ mod classify;
 mod plan;
 mod preview;
 mod recall;
+mod refresh;
 mod relay;
 mod remember;
 mod reserve;
@@ -23,6 +28,7 @@ mod settle;
 
 mod encode;
 mod exchange;
+mod group;
 mod head;
 
 mod call;
@@ -34,12 +40,19 @@ mod learning;
 mod meter;
 mod totals;
 
-pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};
+pub use answer::{
+    Answer, AnswerBody, AnswerStream, CacheState, Failure, Head, Piece, Receipt, Whole,
+};
+pub use cache::{CacheMode, CacheOptions, CacheReport, CacheShare, CacheWish};
+pub use context::{ContextOptions, Stateless, Summariser};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
 pub use learning::Learning;
+pub use operate::{OperationAnswer, OperationBody, OperationInbound, OperationWhole};
+pub use operate_stream::OperationStream;
 pub use options::{EngineOptions, Snapshot};
 pub use preview::Preview;
-pub use provider::{Credential, Provider};
+pub use provider::{Credential, Operations, Provider};
+pub use recall::messages_of;
 pub use totals::TotalsReport;

@@ -84,6 +84,13 @@ impl Operation {
             "True answers with free models only.",
             &json!({"type": "string", "enum": ["true", "false", "1", "0"]}),
         )
+        .parameter(
+            "header",
+            "cache-control",
+            "What the response cache may do: `no-cache`, `no-store`, `max-age=SECONDS`, \
+             `only-if-cached`.",
+            &json!({"type": "string"}),
+        )
     }
 
     /// A JSON body of one of our own types.
@@ -95,6 +102,31 @@ impl Operation {
     /// A JSON body of a dialect's type.
     pub(crate) fn dialect_body(self, name: &str, example: Value) -> Self {
         self.body_as(dialect_reference(name), example)
+    }
+
+    /// The parameters of a page of a list.
+    pub(crate) fn page_parameters(self) -> Self {
+        let limit = json!({"type": "integer", "minimum": 1, "maximum": 100});
+        self.parameter("query", "limit", "Most entries; 20 where absent.", &limit).parameter(
+            "query",
+            "after",
+            "Id of the last entry of the page before.",
+            &optional_client_id(),
+        )
+    }
+
+    /// The id in the path.
+    pub(crate) fn id_parameter(self) -> Self {
+        self.parameter("path", "id", "Its id.", &client_id())
+    }
+
+    /// A form as body: its required parts, and the others, each with its schema.
+    pub(crate) fn form_body(mut self, required: &[&str], parts: &Value) -> Self {
+        let schema = json!({"type": "object", "required": required, "properties": parts});
+        let content = json!({"multipart/form-data": {"schema": schema}});
+        let body = json!({"required": true, "content": content});
+        self.object.insert("requestBody".to_owned(), body);
+        self
     }
 
     fn body_as(mut self, schema: Value, example: Value) -> Self {
@@ -180,6 +212,7 @@ impl Operation {
             Surface::Anthropic => dialect_reference("AnthropicError"),
             Surface::Gemini => dialect_reference("GoogleError"),
             Surface::Ollama => dialect_reference("OllamaError"),
+            Surface::Cohere => dialect_reference("CohereError"),
         };
         for kind in kinds {
             let row = kind.row();
@@ -197,6 +230,7 @@ impl Operation {
                     "code": row.status, "message": row.doc, "status": row.gemini_status,
                 }}),
                 Surface::Ollama => json!({"error": row.doc}),
+                Surface::Cohere => json!({"message": row.doc, "code": row.code}),
             };
             if !self.responses.contains_key(&status.to_string()) {
                 self =
@@ -316,7 +350,10 @@ fn call_answer_headers() -> Value {
         "x-gateway-layer": text("The layer of that model."),
         "x-gateway-route-reason": text("Why this model."),
         "x-gateway-cost-usd": text("Exact cost in dollars, or `unpriced`; a trailer on streams."),
-        "x-gateway-cache": text("`miss`: the answer came from a model."),
+        "x-gateway-cache": text(
+            "`hit`: from the response cache. `shared`: of an equal call under way. `miss`: from a \
+             model. `bypass`: from a model, and the cache was not asked.",
+        ),
         "x-gateway-demo": text("`true` where a simulated model answered."),
         "x-gateway-warning": text("What of the request the model's provider cannot be told."),
     })

@@ -1,6 +1,7 @@
 //! A model that understands requests well enough to be built against, and knows nothing.
 //!
-//! It speaks OpenAI chat completions and Anthropic messages, streamed or not, counts usage at about
+//! It speaks OpenAI chat completions and Anthropic messages, streamed or not, answers calls that are
+//! no chats (`operations.rs`), counts usage at about
 //! four characters a token, calls tools it is forced to (or that the question speaks of), fills
 //! JSON schemas with least instances, and honours stop sequences and limits. Deterministic: the
 //! same body and seed give the same bytes.
@@ -8,6 +9,7 @@
 mod anthropic;
 mod ask;
 mod openai;
+mod operations;
 mod reply;
 mod schema;
 
@@ -76,6 +78,11 @@ impl SimulatedModel {
                 }
                 () => unknown_path(speech, method, path),
             };
+        }
+        if *method == Method::POST
+            && let Some(answer) = operations::answer(path, headers, body)
+        {
+            return answer;
         }
         let is_known = *method == Method::POST
             && ["/chat/completions", "/messages", "/messages/count_tokens"]

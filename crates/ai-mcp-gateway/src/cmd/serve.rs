@@ -10,7 +10,8 @@ use gw_config::{Purpose, Settings};
 use gw_core::Layer;
 use gw_ledger::NewKey;
 use gw_server::{
-    App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
+    App, CallerKey, HealthView, LayerControl, Lifecycle, Login, ServeOptions, ServerOptions,
+    TaskModels,
 };
 use tokio::net::TcpListener;
 
@@ -73,6 +74,8 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::clone(&gateway.store.responses),
+        batches: gateway.store.batches.clone(),
+        personal: Arc::clone(&gateway.store.personal),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),
@@ -174,6 +177,11 @@ fn server_options(settings: &Settings, address: SocketAddr) -> ServerOptions {
             .collect(),
         allow_anonymous: !server.require_key,
         is_loopback: address.ip().is_loopback(),
+        login: server
+            .oidc
+            .issuer
+            .clone()
+            .map(|issuer| Login { issuer, resource: server.oidc.resource.clone() }),
         health_view: HealthView {
             log_level: word(&settings.log.level),
             default_layer: Some(routing.default_layer),

@@ -16,13 +16,15 @@ const INSERT: &str = "
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico
+        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico,
+        response_cache_saved_pico
     ) VALUES (
         :id, :conversation_id, :model_id, :layer, :input_tokens, :output_tokens, :estimated_cost,
         :duration_ms, :success, :created_at, :cost_pico, :cost_state, :unpriced_reason, :cached,
         :demo, :stream, :first_token_ms, :user_id, :project_id, :key_id, :door, :provider, :model,
         :requested_model, :task, :complexity, :status, :error_message, :route_reason, :usage,
-        :attempts, :metadata, :scopes, :row_bytes, :baseline_pico, :prompt_cache_saved_pico
+        :attempts, :metadata, :scopes, :row_bytes, :baseline_pico, :prompt_cache_saved_pico,
+        :response_cache_saved_pico
     ) ON CONFLICT (id) DO NOTHING";
 
 const RECENT: &str = "SELECT * FROM llm_calls ORDER BY created_at DESC, id DESC LIMIT ?1";
@@ -117,6 +119,7 @@ impl CallRow {
             ":row_bytes": i64::try_from(self.weight()).unwrap_or(i64::MAX),
             ":baseline_pico": call.savings.baseline.map(Money::pico),
             ":prompt_cache_saved_pico": call.savings.prompt_cache.map(Money::pico),
+            ":response_cache_saved_pico": call.savings.response_cache.map(Money::pico),
         })?;
         if let Some(conversation) = &self.conversation
             && inserted > 0
@@ -197,6 +200,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
             baseline: row.get::<_, Option<i64>>("baseline_pico")?.map(Money::from_pico),
             prompt_cache: row
                 .get::<_, Option<i64>>("prompt_cache_saved_pico")?
+                .map(Money::from_pico),
+            response_cache: row
+                .get::<_, Option<i64>>("response_cache_saved_pico")?
                 .map(Money::from_pico),
         },
         metadata: rows::json_or_default(row, "metadata")?,

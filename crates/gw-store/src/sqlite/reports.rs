@@ -11,7 +11,7 @@ use super::sums::hour_of;
 use super::{Store, calls};
 
 /// Columns that are summed, in the order of [`read`].
-const SUMMED: [&str; 15] = [
+const SUMMED: [&str; 16] = [
     "calls",
     "failed_calls",
     "cached_calls",
@@ -27,6 +27,7 @@ const SUMMED: [&str; 15] = [
     "compared_pico",
     "baseline_pico",
     "prompt_cache_saved_pico",
+    "response_cache_saved_pico",
 ];
 
 #[async_trait]
@@ -143,5 +144,6 @@ fn read(row: &Row<'_>, width: usize) -> rusqlite::Result<UsageGroup> {
         compared_cost: money(12)?,
         baseline: money(13)?,
         prompt_cache_saved: money(14)?,
+        response_cache_saved: money(15)?,
     })
 }

@@ -56,10 +56,10 @@ const ROLL_UP: &str = concat!(
          hour_ms, model_id, layer, provider, key_id, team_id, user_id, project_id, tags, calls,
          failed_calls, cached_calls, unpriced_calls, compared_calls, input_tokens,
          cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms,
-         compared_pico, baseline_pico, prompt_cache_saved_pico
+         compared_pico, baseline_pico, prompt_cache_saved_pico, response_cache_saved_pico
      ) VALUES (
          ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-         ?21, ?22, ?23, ?24
+         ?21, ?22, ?23, ?24, ?25
      ) ON CONFLICT (
          hour_ms, model_id, layer, provider, key_id, team_id, user_id, project_id, tags
      ) DO UPDATE SET
@@ -86,7 +86,9 @@ const ROLL_UP: &str = concat!(
     ", ",
     plus!("baseline_pico"),
     ", ",
-    plus!("prompt_cache_saved_pico")
+    plus!("prompt_cache_saved_pico"),
+    ", ",
+    plus!("response_cache_saved_pico")
 );
 
 /// What a batch adds.
@@ -135,6 +137,7 @@ struct Used {
     compared_pico: i64,
     baseline_pico: i64,
     prompt_cache_saved_pico: i64,
+    response_cache_saved_pico: i64,
 }
 
 impl Sums {
@@ -187,6 +190,8 @@ impl Sums {
         }
         let saved = call.savings.prompt_cache.map_or(0, gw_core::Money::pico);
         used.prompt_cache_saved_pico = used.prompt_cache_saved_pico.saturating_add(saved);
+        let saved = call.savings.response_cache.map_or(0, gw_core::Money::pico);
+        used.response_cache_saved_pico = used.response_cache_saved_pico.saturating_add(saved);
         self.bytes = self.bytes.saturating_add(i64::try_from(row.weight()).unwrap_or(0));
         self.now_ms = row.now_ms;
     }
@@ -225,6 +230,7 @@ impl Sums {
                 used.compared_pico,
                 used.baseline_pico,
                 used.prompt_cache_saved_pico,
+                used.response_cache_saved_pico,
             ])?;
         }
         connection
