@@ -5,6 +5,8 @@
 mod catalog;
 mod catalog_source;
 mod docs;
+mod features;
+mod fuzz;
 mod prices;
 mod prices_answers;
 mod prices_rules;
@@ -29,6 +31,8 @@ enum Chore {
     Catalog(catalog::Options),
     /// Write the reference pages in docs/, or check that they are fresh.
     Docs(docs::Options),
+    /// Change bytes for every decoder and reader of streams, for a while.
+    Fuzz(fuzz::Options),
     /// Price every recorded usage object twice and compare.
     Prices(prices::Options),
     /// Check the dialects against recorded provider exchanges.
@@ -41,6 +45,7 @@ fn main() -> Result<ExitCode> {
     match Cli::parse().chore {
         Chore::Catalog(options) => catalog::run(&options),
         Chore::Docs(options) => docs::run(&options).map(|()| ExitCode::SUCCESS),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Prices(options) => prices::run(&options),
         Chore::Recordings(options) => recordings::run(&options),
         Chore::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),

@@ -20,6 +20,7 @@ mod governing;
 mod keys;
 mod mcp;
 mod money;
+mod native;
 mod oidc;
 mod passthrough;
 mod postgres;
