@@ -10,6 +10,7 @@ mod fuzz;
 mod prices;
 mod prices_answers;
 mod prices_rules;
+mod prior;
 mod recordings;
 mod tidy;
 
@@ -35,6 +36,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Price every recorded usage object twice and compare.
     Prices(prices::Options),
+    /// Make the prior of learned routing from public outcome data.
+    Prior(prior::Options),
     /// Check the dialects against recorded provider exchanges.
     Recordings(recordings::Options),
     /// Check the rules of the house.
@@ -47,6 +50,7 @@ fn main() -> Result<ExitCode> {
         Chore::Docs(options) => docs::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Prices(options) => prices::run(&options),
+        Chore::Prior(options) => prior::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Recordings(options) => recordings::run(&options),
         Chore::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     }

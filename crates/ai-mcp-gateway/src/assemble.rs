@@ -24,6 +24,7 @@ use secrecy::ExposeSecret;
 
 use crate::alerts::{self, Messenger};
 use crate::desk::Here;
+use crate::learned;
 use crate::money::Governance;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -146,7 +147,7 @@ pub(crate) fn snapshot(
         providers,
         provider_ids,
         routing: routing(loaded),
-        engine: engine(settings),
+        engine: EngineOptions { learning: learned::learning(settings)?, ..engine(settings) },
     })
 }
 
@@ -413,6 +414,7 @@ fn demo_provider(clock: &Arc<dyn Clock>) -> Provider {
         display_name: "Simulated models".to_owned(),
         dialect: gw_dialect::dialect(gw_core::seam::DialectId::OpenAiChat),
         url: "http://demo.invalid/v1/chat/completions".to_owned(),
+        operations: gw_engine::Operations::default(),
         models_url: None,
         credentials: Vec::new(),
         headers: http::HeaderMap::new(),

@@ -2,14 +2,15 @@
 
 mod cloud;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use gw_config::section::provider::Provider as Configured;
 use gw_core::seam::{Clock, DialectId, Quirks, Upstream};
 use gw_core::{Error, Kind, ProviderId, Result};
-use gw_dialect::providers::{Auth, ProviderSpec, endpoint, spec};
+use gw_dialect::providers::{Auth, ProviderSpec, endpoint, operations_endpoint, spec};
 use gw_engine::provider::ModelFilter;
-use gw_engine::{Credential, Provider};
+use gw_engine::{Credential, Operations, Provider};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
@@ -44,6 +45,7 @@ pub(crate) fn provider(
         id: ProviderId::from(id),
         display_name: spec.display_name.clone(),
         url: endpoint(configured.dialect, &base_url, path),
+        operations: operations(&spec, configured.dialect, &base_url),
         models_url: spec
             .models_path
             .as_deref()
@@ -61,6 +63,30 @@ pub(crate) fn provider(
         model_filter: model_filter(configured),
         dialect,
     })
+}
+
+/// How a provider's calls that are no chats are said, and where they go.
+fn operations(
+    spec: &ProviderSpec,
+    dialect: DialectId,
+    base_url: &str,
+) -> Operations {
+    use gw_core::operation::OperationKind as K;
+    let known = spec.operations();
+    let each = [
+        (known.embeddings, &[K::Embeddings][..]),
+        (known.rerank, &[K::Rerank]),
+        (known.moderations, &[K::Moderations]),
+        (known.images, &[K::Images, K::ImageEdits]),
+        (known.audio, &[K::Speech, K::Transcriptions, K::Translations]),
+    ];
+    let mut formats = HashMap::new();
+    for (id, kinds) in each {
+        let Some(id) = id else { continue };
+        let format = gw_dialect::operation::format(id);
+        formats.extend(kinds.iter().map(|kind| (*kind, Arc::clone(&format))));
+    }
+    Operations { url: operations_endpoint(dialect, base_url), formats }
 }
 
 /// The shipped facts about a provider, or those of any endpoint of its dialect.

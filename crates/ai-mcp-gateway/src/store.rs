@@ -6,8 +6,8 @@ use gw_config::section::store::{Durability, Postgres, Tls};
 use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
-    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys, Responses,
-    StoreHealth, UsageReports,
+    Batches, Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys,
+    Outcomes, Responses, StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
 use gw_store::{Backlog, StoreOptions};
@@ -37,7 +37,11 @@ pub(crate) struct Store {
     pub(crate) budgets: Arc<dyn Budgets>,
     /// Background jobs; PostgreSQL keeps none yet, so that they live in the process there.
     pub(crate) jobs: Option<Arc<dyn Jobs>>,
+    /// Files and batches; SQLite alone keeps them.
+    pub(crate) batches: Option<Arc<dyn Batches>>,
     pub(crate) reports: Arc<dyn UsageReports>,
+    /// What was said of answers.
+    pub(crate) outcomes: Arc<dyn Outcomes>,
     /// The other replicas, where there may be any.
     pub(crate) instances: Option<Arc<dyn Instances>>,
     /// `sqlite` or `postgres`.
@@ -85,9 +89,10 @@ async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Stor
     backlog.hand_over().await?;
     let news = News::Sqlite(store.clone());
     let jobs: Arc<dyn Jobs> = Arc::new(store.clone());
+    let batches: Arc<dyn Batches> = Arc::new(store.clone());
     let store = behind_seams(Arc::new(store), None, "sqlite", place, news);
     let calls = Arc::<Backlog>::clone(&backlog);
-    Ok(Store { calls, backlog: Some(backlog), jobs: Some(jobs), ..store })
+    Ok(Store { calls, backlog: Some(backlog), jobs: Some(jobs), batches: Some(batches), ..store })
 }
 
 async fn open_postgres(
@@ -116,18 +121,20 @@ fn behind_seams<S>(
     news: News,
 ) -> Store
 where
-    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports,
+    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports + Outcomes,
 {
     Store {
         calls: Arc::<S>::clone(&store),
         backlog: None,
         jobs: None,
+        batches: None,
         conversations: Arc::<S>::clone(&store),
         responses: Arc::<S>::clone(&store),
         health: Arc::<S>::clone(&store),
         keys: Arc::<S>::clone(&store),
         budgets: Arc::<S>::clone(&store),
-        reports: store,
+        reports: Arc::<S>::clone(&store),
+        outcomes: store,
         instances,
         name,
         place,

@@ -17,14 +17,17 @@ pub mod task;
 pub mod chat;
 pub mod event;
 pub mod fold;
+pub mod operation;
 pub mod reply;
 pub mod unfold;
 
 pub mod error;
 pub mod error_table;
 
+pub mod batch;
 pub mod budget;
 pub mod key;
+pub mod outcome;
 pub mod principal;
 pub mod record;
 pub mod reservation;

@@ -33,6 +33,15 @@ pub const ATTEMPTS_MAX: usize = 12;
 /// candidate is tried, or the client is told.
 pub const RETRY_AFTER_WAIT_MS_MAX: u64 = 5_000;
 
+/// Versions of a conversation's summary that are kept.
+pub const SUMMARY_VERSIONS_KEPT: i64 = 100;
+
+/// Turns of a conversation that are read for one call, at most.
+pub const TURNS_READ_MAX: usize = 2_000;
+
+/// Rows of a subject's data that are read at one time.
+pub const DATA_PAGE_ROWS: u64 = 500;
+
 /// Text of a request shown to the model that judges its complexity, in bytes.
 pub const CLASSIFIED_TEXT_BYTES_MAX: usize = 4 * 1024;
 
@@ -104,6 +113,12 @@ pub const UNKNOWN_KEYS_MAX: usize = 4_096;
 /// How many unknown keys with a right checksum the store is asked for within one second.
 pub const UNKNOWN_KEYS_ASKED_PER_SECOND_MAX: u32 = 50;
 
+/// Longest that a call may wait for room under a limit, in milliseconds.
+pub const LIMIT_WAIT_MS_MAX: u64 = 600_000;
+
+/// Calls that wait for room under limits at one time, in one process; further ones are refused.
+pub const LIMIT_WAITING_MAX: usize = 10_000;
+
 /// How long a reservation lives at most unless it is settled or dropped, in milliseconds.
 pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;
 
@@ -153,3 +168,28 @@ pub const ADMIN_PAGE_MAX: usize = 1_000;
 
 /// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
 pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;
+
+/// What was said of answers, kept for learning, in rows; the oldest go.
+pub const OUTCOMES_MAX: usize = 1_000_000;
+
+/// Texts in one request for embeddings, and documents in one to be ordered.
+pub const OPERATION_INPUTS_MAX: usize = 10_000;
+
+/// Requests in one batch.
+pub const BATCH_REQUESTS_MAX: usize = 50_000;
+
+/// Requests of batches that are answered at one time.
+pub const BATCH_REQUESTS_AT_ONCE_MAX: usize = 8;
+
+/// Batches of one owner that are not over.
+pub const BATCHES_UNFINISHED_MAX: usize = 64;
+
+/// All files of one owner, in bytes.
+pub const FILES_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How long files and ended batches are kept, in milliseconds: 30 days, as OpenAI does with those of
+/// batches.
+pub const FILES_KEPT_MS: i64 = 30 * 86_400_000;
+
+/// How long a batch may take, in milliseconds: 24 hours, the only window that OpenAI offers.
+pub const BATCH_WINDOW_MS: i64 = 86_400_000;

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use gw_core::seam::{DialectId, Quirks};
 use serde::{Deserialize, Serialize};
 
-pub use address::endpoint;
+pub use address::{endpoint, operations_endpoint};
+
+use crate::operation::Operations;
 
 /// How a provider wants its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +91,9 @@ pub struct ProviderSpec {
     /// Path of its model list below the base address; `None` where it has none.
     #[serde(default)]
     pub models_path: Option<String>,
+    /// Its calls that are no chats, where they are not those usual for its dialect.
+    #[serde(default)]
+    pub operations: Option<Operations>,
     /// True where it runs on the user's own machine or network: free, and private.
     #[serde(default)]
     pub is_local: bool,
@@ -126,6 +131,7 @@ impl ProviderSpec {
             app_headers: BTreeMap::new(),
             quirks: Quirks::default(),
             models_path: (!models_path.is_empty()).then(|| models_path.to_owned()),
+            operations: None,
             is_local: false,
             catalog_provider: String::new(),
             help_url: String::new(),
@@ -144,6 +150,11 @@ impl ProviderSpec {
             _ => base_url.to_owned(),
         };
         base_url.replace("{region}", region).replace("{project}", project)
+    }
+
+    /// Its calls that are no chats.
+    pub fn operations(&self) -> Operations {
+        self.operations.unwrap_or_else(|| crate::operation::usual(self.dialect))
     }
 
     /// An address as a user may write it, made whole: a missing scheme and port are taken from the

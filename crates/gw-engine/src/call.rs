@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use gw_core::operation::Operation;
 use gw_core::record::{AttemptRecord, CallRecord, CallStatus};
 use gw_core::reservation::Reservation;
 use gw_core::task::{Complexity, TaskType};
-use gw_core::{CallId, Error, Kind, Layer, Scope};
+use gw_core::{CallId, Error, Kind, Layer, ModelName, Scope};
 use gw_routing::Features;
 
 use crate::admit::Filled;
@@ -13,6 +14,7 @@ use crate::answer::{Failure, Receipt};
 use crate::engine::Engine;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
+use crate::learning::{self, Advised};
 use crate::options::Snapshot;
 use crate::reserve::Need;
 use crate::{events, remember, settle};
@@ -25,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) inbound: Inbound,
     pub(crate) features: Features,
+    /// What is asked, where it is no chat; the request then holds no more than the model's name.
+    pub(crate) operation: Option<Arc<Operation>>,
     /// True where the request is no longer what the client's bytes say.
     pub(crate) is_edited: bool,
     /// Which of its fields are configured defaults.
@@ -40,6 +44,8 @@ pub(crate) struct Call {
     pub(crate) route: Route,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) first_token_ms: Option<u64>,
+    /// What was learned, where it decides.
+    pub(crate) advised: Option<Advised>,
     started_at_ms: i64,
     began_ms: u64,
     is_finished: bool,
@@ -66,6 +72,7 @@ impl Call {
             id: CallId::new(clock.as_ref(), engine.resources.entropy.as_ref()),
             features: Features::of(&inbound.request),
             new_messages: inbound.request.messages.len(),
+            operation: None,
             is_edited: false,
             filled: Filled::default(),
             attempts: Vec::new(),
@@ -77,6 +84,7 @@ impl Call {
             route: Route::default(),
             in_flight: None,
             first_token_ms: None,
+            advised: None,
             started_at_ms: clock.unix_ms(),
             began_ms: clock.monotonic_ms(),
             is_finished: false,
@@ -87,6 +95,15 @@ impl Call {
     /// Milliseconds since the call began.
     pub(crate) fn elapsed_ms(&self) -> u64 {
         self.engine.resources.clock.monotonic_ms().saturating_sub(self.began_ms)
+    }
+
+    /// Under which name the health of a model is kept. That it fails at one kind of operation says
+    /// nothing about another kind, or about chats.
+    pub(crate) fn health_name(&self, model: &ModelName) -> ModelName {
+        match &self.operation {
+            Some(operation) => ModelName::from(format!("{model} ({})", operation.kind)),
+            None => model.clone(),
+        }
     }
 
     /// What the request is for: the caller's word, or the guess.
@@ -115,9 +132,15 @@ impl Call {
         }
         let receipt = settle::settle(self);
         self.engine.totals.add(&receipt, &status);
-        let record = self.record(status, &receipt);
+        let mut record = self.record(status, &receipt);
+        learning::ended(self, &mut record);
         events::call_ended(&record);
         (record, receipt)
+    }
+
+    /// Ends a call that was only looked at: nothing was held or sent, so nothing is recorded.
+    pub(crate) fn forget(mut self: Box<Self>) {
+        self.is_finished = true;
     }
 
     /// Ends the call without an answer and keeps its record.

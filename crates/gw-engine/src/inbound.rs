@@ -23,10 +23,24 @@ pub enum Door {
     Gemini,
     /// `/api/chat` and `/api/generate`
     Ollama,
+    /// `/v2/chat`
+    Cohere,
     /// System A's `/v1/route`
     Route,
     /// System A's `/v1/chat`
     Chat,
+    /// `/v1/embeddings` and its like in other dialects
+    Embeddings,
+    /// `/v1/rerank`, `/v2/rerank`
+    Rerank,
+    /// `/v1/moderations`
+    Moderations,
+    /// `/v1/images/…`
+    Images,
+    /// `/v1/audio/…`
+    Audio,
+    /// A tool of the gateway, called over MCP.
+    Mcp,
     /// The command line, in process.
     Cli,
     /// The gateway's own question how hard a request is.
@@ -42,8 +56,15 @@ impl Door {
             Self::OpenAiResponses => "openai-responses",
             Self::Gemini => "gemini",
             Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
             Self::Route => "route",
             Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
+            Self::Images => "images",
+            Self::Audio => "audio",
+            Self::Mcp => "mcp",
             Self::Cli => "cli",
             Self::Classify => "classify",
         }
@@ -56,8 +77,14 @@ impl Door {
             | Self::AnthropicMessages
             | Self::OpenAiResponses
             | Self::Gemini
-            | Self::Ollama => true,
-            Self::Route | Self::Chat | Self::Cli | Self::Classify => false,
+            | Self::Ollama
+            | Self::Cohere
+            | Self::Embeddings
+            | Self::Rerank
+            | Self::Moderations
+            | Self::Images
+            | Self::Audio => true,
+            Self::Route | Self::Chat | Self::Mcp | Self::Cli | Self::Classify => false,
         }
     }
 }

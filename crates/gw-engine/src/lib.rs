@@ -8,12 +8,15 @@ pub mod inbound;
 pub mod options;
 pub mod provider;
 
+mod operate;
+mod operate_stream;
 mod run;
 
 mod admit;
 mod attempt;
 mod classify;
 mod plan;
+mod preview;
 mod recall;
 mod relay;
 mod remember;
@@ -29,6 +32,7 @@ mod engine;
 mod events;
 mod health;
 mod in_flight;
+mod learning;
 mod meter;
 mod totals;
 
@@ -36,6 +40,10 @@ pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use learning::Learning;
+pub use operate::{OperationAnswer, OperationBody, OperationInbound, OperationWhole};
+pub use operate_stream::OperationStream;
 pub use options::{EngineOptions, Snapshot};
-pub use provider::{Credential, Provider};
+pub use preview::Preview;
+pub use provider::{Credential, Operations, Provider};
 pub use totals::TotalsReport;

@@ -98,7 +98,14 @@ pub(crate) async fn extend(call: &mut Call, offering: &Offering, hold: &Reservat
 }
 
 /// What one try at a model may need at worst.
-fn need(call: &Call, offering: &Offering) -> Result<Need> {
+pub(crate) fn need(call: &Call, offering: &Offering) -> Result<Need> {
+    if let Some(operation) = &call.operation {
+        let most = &operation.most;
+        let tokens = most.total_input().saturating_add(most.total_output());
+        let priced = gw_ledger::worst_case_of(offering, most, call.started_at_ms());
+        let money = call.snapshot.engine.unpriced.worst_case(priced, tokens, &offering.id());
+        return Ok(Need { money: money.map_err(|error| error.with_field("model"))?, tokens });
+    }
     let input = call.features.input_tokens;
     let output = output_tokens(call, offering);
     let tokens = input.saturating_add(output);

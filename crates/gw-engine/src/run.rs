@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gw_core::Result;
+use gw_core::{Error, Result};
 
 use crate::answer::{Answer, Failure};
 use crate::call::Call;
@@ -17,6 +17,9 @@ pub(crate) async fn run(engine: &Arc<Engine>, inbound: Inbound) -> Result<Answer
     match answer(&mut call).await {
         Ok(Outcome::Whole(whole)) => Ok(remember::whole(call, *whole).await),
         Ok(Outcome::Streaming(live)) => Ok(relay::relay(call, *live)),
+        Ok(Outcome::Operation(_) | Outcome::Bytes(_)) => {
+            Err(call.fail(Error::internal("a chat was answered as an operation")).await)
+        }
         Err(error) => Err(call.fail(error).await),
     }
 }

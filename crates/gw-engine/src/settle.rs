@@ -28,7 +28,9 @@ pub(crate) fn settle(call: &mut Call) -> Receipt {
 
 /// What the answer saved. Attempts without an answer saved nothing, and simulated models neither.
 pub(crate) fn savings(call: &Call) -> Savings {
-    let Some(answered) = call.attempts.last().filter(|_| !call.route.is_demo) else {
+    // Nothing that is no chat would have been asked of the top layer.
+    let is_chat = call.operation.is_none();
+    let Some(answered) = call.attempts.last().filter(|_| is_chat && !call.route.is_demo) else {
         return Savings::default();
     };
     if matches!(answered.status, CallStatus::Failed { .. }) || call.route.layer.is_none() {

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, Responses, UsageReports};
+use gw_core::seam::{
+    Authenticator, Batches, Dialect, DialectId, Governance, Outcomes, Responses, UsageReports,
+};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -16,6 +18,7 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::auth::Keys;
+use crate::batches::Desk;
 use crate::http::Route;
 use crate::traffic::Traffic;
 
@@ -28,6 +31,8 @@ pub struct App {
     pub authenticator: Arc<dyn Authenticator>,
     /// Sums over calls, for usage reports.
     pub reports: Arc<dyn UsageReports>,
+    /// What is said of answers.
+    pub outcomes: Arc<dyn Outcomes>,
     /// Keys, accounts, budgets and limits, for the admin doors.
     pub governance: Arc<dyn Governance>,
     /// What needs a look about money now, in words.
@@ -36,6 +41,8 @@ pub struct App {
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// Responses that clients continue by their id.
     pub responses: Arc<dyn Responses>,
+    /// Uploaded files and batches; `None` for a store that keeps none.
+    pub batches: Option<Arc<dyn Batches>>,
     /// The edge's own options.
     pub options: ServerOptions,
     /// The program's version, for `/health` and `/openapi.json`.
@@ -74,8 +81,19 @@ pub struct ServerOptions {
     pub host_names: Vec<String>,
     /// How long a stream may be silent before a sign of life is sent, in milliseconds.
     pub keep_alive_ms: u64,
+    /// Whose tokens are accepted, where any are; told to MCP clients.
+    pub login: Option<Login>,
     /// What `/health` shows of the configuration.
     pub health_view: HealthView,
+}
+
+/// An identity provider whose tokens are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Its issuer.
+    pub issuer: String,
+    /// The address of `/mcp` as clients know it; the one they call where not given.
+    pub resource: Option<String>,
 }
 
 impl Default for ServerOptions {
@@ -89,6 +107,7 @@ impl Default for ServerOptions {
             is_loopback: true,
             host_names: Vec::new(),
             keep_alive_ms: 15_000,
+            login: None,
             health_view: HealthView::default(),
         }
     }
@@ -228,6 +247,8 @@ pub(crate) struct Server {
     pub(crate) keys: Keys,
     pub(crate) traffic: Traffic,
     pub(crate) openapi: Bytes,
+    /// Batches under way.
+    pub(crate) batches: Desk,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
     /// Routes by the pattern under which axum matched them, aliases included.

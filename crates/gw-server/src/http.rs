@@ -1,22 +1,32 @@
 //! The doors: one file each below, one line each in [`routes`].
 
 mod admin;
+mod audio;
+mod batches;
 mod chat;
-mod chat_completions;
-mod context;
+pub(crate) mod chat_completions;
+mod cohere_chat;
+mod cohere_embed;
+pub(crate) mod context;
 mod conversation_stats;
 mod count_tokens;
+pub(crate) mod embeddings;
+mod feedback;
+mod files;
 mod generate_content;
 mod google_models;
 mod health;
 mod hello;
+pub(crate) mod images;
 mod livez;
 mod mcp;
-mod messages;
+pub(crate) mod messages;
 mod metrics;
 mod model;
 mod models;
+pub(crate) mod moderations;
 mod ollama_chat;
+mod ollama_embed;
 mod ollama_generate;
 mod ollama_ps;
 mod ollama_show;
@@ -24,18 +34,20 @@ mod ollama_tags;
 mod ollama_version;
 mod openapi_json;
 mod own_key;
+pub(crate) mod protected_resource;
 mod readyz;
+pub(crate) mod rerank;
 mod response;
 mod response_cancel;
 mod response_input_items;
-mod responses;
+pub(crate) mod responses;
 mod responses_socket;
 mod route;
 mod server_stats;
-mod stats;
+pub(crate) mod stats;
 mod usage;
 
-mod converse;
+pub(crate) mod converse;
 mod listing;
 
 use std::collections::HashMap;
@@ -51,6 +63,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::{App, Server};
 use crate::auth::{Keys, Scope};
+use crate::batches::Desk;
 use crate::openapi::Operation;
 use crate::traffic::Traffic;
 use crate::{edge, openapi, query_key};
@@ -91,6 +104,22 @@ pub(crate) fn routes() -> Vec<Route> {
         response::door(),
         response_input_items::door(),
         response_cancel::door(),
+        embeddings::door(),
+        moderations::door(),
+        images::door(),
+        images::edits_door(),
+        audio::speech_door(),
+        audio::transcriptions_door(),
+        audio::translations_door(),
+        files::door(),
+        files::one_door(),
+        files::content_door(),
+        batches::door(),
+        batches::one_door(),
+        batches::cancel_door(),
+        rerank::door(),
+        cohere_chat::door(),
+        cohere_embed::door(),
         messages::door(),
         count_tokens::door(),
         models::door(),
@@ -99,6 +128,8 @@ pub(crate) fn routes() -> Vec<Route> {
         generate_content::door(),
         ollama_chat::door(),
         ollama_generate::door(),
+        ollama_embed::door(),
+        ollama_embed::legacy_door(),
         ollama_tags::door(),
         ollama_show::door(),
         ollama_ps::door(),
@@ -113,6 +144,7 @@ pub(crate) fn routes() -> Vec<Route> {
         usage::own_door(),
         usage::call_door(),
         own_key::door(),
+        feedback::door(),
         admin::keys::door(),
         admin::key::door(),
         admin::key_rotate::door(),
@@ -124,6 +156,7 @@ pub(crate) fn routes() -> Vec<Route> {
         admin::limits::door(),
         admin::limit::door(),
         mcp::door(),
+        protected_resource::door(),
         health::door(),
         livez::door(),
         readyz::door(),
@@ -149,7 +182,11 @@ pub fn router(app: App) -> Router {
     }
     let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
     let traffic = Traffic::default();
-    let server = Arc::new(Server { app, keys, traffic, openapi, sockets, table });
+    let batches = Desk::default();
+    let server = Arc::new(Server { app, keys, traffic, openapi, batches, sockets, table });
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(crate::batches::resume(Arc::clone(&server)));
+    }
     router
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::disable())

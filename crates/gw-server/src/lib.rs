@@ -23,9 +23,11 @@ mod call_context;
 mod fields;
 
 mod ask;
+mod batches;
 mod errors;
 mod estimate;
 mod kept;
+mod operate;
 mod relay;
 mod respond;
 mod standing;
@@ -33,11 +35,15 @@ mod standing;
 mod openapi;
 mod traffic;
 
+mod tools;
+
 pub use app::{
-    App, CallerKey, HealthView, LayerControl, Lifecycle, ModelChoice, ServerOptions, TaskModels,
+    App, CallerKey, HealthView, LayerControl, Lifecycle, Login, ModelChoice, ServerOptions,
+    TaskModels,
 };
 pub use http::router;
 pub use serve::{ServeOptions, serve};
+pub use tools::{ModelTools, ToolOptions};
 
 #[cfg(test)]
 mod tests;

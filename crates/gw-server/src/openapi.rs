@@ -97,6 +97,31 @@ impl Operation {
         self.body_as(dialect_reference(name), example)
     }
 
+    /// The parameters of a page of a list.
+    pub(crate) fn page_parameters(self) -> Self {
+        let limit = json!({"type": "integer", "minimum": 1, "maximum": 100});
+        self.parameter("query", "limit", "Most entries; 20 where absent.", &limit).parameter(
+            "query",
+            "after",
+            "Id of the last entry of the page before.",
+            &optional_client_id(),
+        )
+    }
+
+    /// The id in the path.
+    pub(crate) fn id_parameter(self) -> Self {
+        self.parameter("path", "id", "Its id.", &client_id())
+    }
+
+    /// A form as body: its required parts, and the others, each with its schema.
+    pub(crate) fn form_body(mut self, required: &[&str], parts: &Value) -> Self {
+        let schema = json!({"type": "object", "required": required, "properties": parts});
+        let content = json!({"multipart/form-data": {"schema": schema}});
+        let body = json!({"required": true, "content": content});
+        self.object.insert("requestBody".to_owned(), body);
+        self
+    }
+
     fn body_as(mut self, schema: Value, example: Value) -> Self {
         let content = json!({"application/json": shown(schema, example)});
         let body = json!({"required": true, "content": content});
@@ -180,6 +205,7 @@ impl Operation {
             Surface::Anthropic => dialect_reference("AnthropicError"),
             Surface::Gemini => dialect_reference("GoogleError"),
             Surface::Ollama => dialect_reference("OllamaError"),
+            Surface::Cohere => dialect_reference("CohereError"),
         };
         for kind in kinds {
             let row = kind.row();
@@ -197,6 +223,7 @@ impl Operation {
                     "code": row.status, "message": row.doc, "status": row.gemini_status,
                 }}),
                 Surface::Ollama => json!({"error": row.doc}),
+                Surface::Cohere => json!({"message": row.doc, "code": row.code}),
             };
             if !self.responses.contains_key(&status.to_string()) {
                 self =

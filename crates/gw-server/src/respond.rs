@@ -68,7 +68,7 @@ pub(crate) fn write_head(head: &Head, surface: Surface, headers: &mut HeaderMap)
     }
     let own = match surface {
         Surface::Anthropic => "request-id",
-        Surface::OpenAi | Surface::Gemini | Surface::Ollama | Surface::General => "x-request-id",
+        _ => "x-request-id",
     };
     headers.entry(own).or_insert_with(|| ascii_value(&call_id));
 }

@@ -1,7 +1,8 @@
 //! A model that understands requests well enough to be built against, and knows nothing.
 //!
 //! It speaks OpenAI chat completions, Anthropic messages (also at the addresses of Vertex AI), Cohere's
-//! chat and Bedrock's converse, streamed or not, counts usage at about
+//! chat and Bedrock's converse, streamed or not, answers calls that are no chats (`operations.rs`), counts
+//! usage at about
 //! four characters a token, calls tools it is forced to (or that the question speaks of), fills
 //! JSON schemas with least instances, and honours stop sequences and limits. Deterministic: the
 //! same body and seed give the same bytes.
@@ -11,6 +12,7 @@ mod ask;
 mod bedrock;
 mod cohere;
 mod openai;
+mod operations;
 mod reply;
 mod schema;
 
@@ -81,6 +83,11 @@ impl SimulatedModel {
                 }
                 () => unknown_path(speech, method, path),
             };
+        }
+        if *method == Method::POST
+            && let Some(answer) = operations::answer(path, headers, body)
+        {
+            return answer;
         }
         let is_known = *method == Method::POST
             && [

@@ -10,7 +10,8 @@ use gw_config::{Purpose, Settings};
 use gw_core::Layer;
 use gw_ledger::NewKey;
 use gw_server::{
-    App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
+    App, CallerKey, HealthView, LayerControl, Lifecycle, Login, ServeOptions, ServerOptions,
+    TaskModels,
 };
 use tokio::net::TcpListener;
 
@@ -50,7 +51,9 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let lifecycle = Lifecycle::default();
     let resources = gateway.engine.resources();
     let (clock, entropy) = (Arc::clone(&resources.clock), Arc::clone(&resources.entropy));
-    let hub = mcp::hub(&loaded, setup, clock, entropy, gateway.store.jobs.clone())?;
+    // Simulated models are announced at the start, so a demo shows its tools too.
+    let own = mcp::own_tools(&loaded, &gateway.engine, false);
+    let hub = mcp::hub(&loaded, setup, clock, entropy, gateway.store.jobs.clone(), own)?;
     let files = mcp::watched(setup, &loaded);
     let following = tokio::spawn(mcp::follow(Arc::clone(&hub), setup.clone(), files));
     let callers = Arc::new(Callers::new(
@@ -67,9 +70,11 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         engine: Arc::clone(&gateway.engine),
         authenticator: callers,
         reports: Arc::clone(&gateway.store.reports),
+        outcomes: Arc::clone(&gateway.store.outcomes),
         governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::clone(&gateway.store.responses),
+        batches: gateway.store.batches.clone(),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),
@@ -171,6 +176,11 @@ fn server_options(settings: &Settings, address: SocketAddr) -> ServerOptions {
             .collect(),
         allow_anonymous: !server.require_key,
         is_loopback: address.ip().is_loopback(),
+        login: server
+            .oidc
+            .issuer
+            .clone()
+            .map(|issuer| Login { issuer, resource: server.oidc.resource.clone() }),
         health_view: HealthView {
             log_level: word(&settings.log.level),
             default_layer: Some(routing.default_layer),

@@ -58,6 +58,18 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
     if query.is_empty() { joined } else { format!("{joined}?{query}") }
 }
 
+/// Where a provider's calls that are no chats go, with `{path}` for the path of each. A base that
+/// names the endpoint of chats stands for what is before it.
+pub fn operations_endpoint(dialect: DialectId, base_url: &str) -> String {
+    let base_url = base_url.trim();
+    let (base, query) = base_url.split_once('?').unwrap_or((base_url, ""));
+    let base = base.trim_end_matches('/');
+    let root = ENDPOINTS.iter().find_map(|ending| base.strip_suffix(ending)).unwrap_or(base);
+    let root = root.trim_end_matches('/');
+    let whole = if query.is_empty() { root.to_owned() } else { format!("{root}?{query}") };
+    endpoint(dialect, &whole, "/{path}")
+}
+
 /// What an OpenAI-style base without a path lacks; Azure's resources have it one level lower.
 fn version_of(root: &str) -> &'static str {
     if root.ends_with(".azure.com") { "/openai/v1" } else { "/v1" }

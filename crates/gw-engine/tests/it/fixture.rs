@@ -204,6 +204,7 @@ impl Setup {
             display_name: id.to_string(),
             dialect: gw_dialect::dialect(dialect),
             url: format!("http://{id}.invalid/v1"),
+            operations: gw_engine::Operations::default(),
             models_url: None,
             credentials: keys
                 .into_iter()

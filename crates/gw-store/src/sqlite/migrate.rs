@@ -42,6 +42,21 @@ const MIGRATIONS: &[Migration] = &[
         name: "jobs",
         sql: include_str!("../../migrations/sqlite/0005_jobs.sql"),
     },
+    Migration {
+        version: 6,
+        name: "context",
+        sql: include_str!("../../migrations/sqlite/0006_context.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "outcomes",
+        sql: include_str!("../../migrations/sqlite/0008_outcomes.sql"),
+    },
+    Migration {
+        version: 9,
+        name: "batches",
+        sql: include_str!("../../migrations/sqlite/0009_batches.sql"),
+    },
 ];
 
 /// Applies what is missing.
