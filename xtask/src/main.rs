@@ -6,6 +6,8 @@ mod catalog;
 mod catalog_source;
 mod context;
 mod docs;
+mod features;
+mod fuzz;
 mod prices;
 mod prices_answers;
 mod prices_rules;
@@ -33,6 +35,8 @@ enum Chore {
     Context(context::Options),
     /// Write the reference pages in docs/, or check that they are fresh.
     Docs(docs::Options),
+    /// Change bytes for every decoder and reader of streams, for a while.
+    Fuzz(fuzz::Options),
     /// Price every recorded usage object twice and compare.
     Prices(prices::Options),
     /// Make the prior of learned routing from public outcome data.
@@ -48,6 +52,7 @@ fn main() -> Result<ExitCode> {
         Chore::Catalog(options) => catalog::run(&options),
         Chore::Context(options) => context::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Docs(options) => docs::run(&options).map(|()| ExitCode::SUCCESS),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Prices(options) => prices::run(&options),
         Chore::Prior(options) => prior::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Recordings(options) => recordings::run(&options),

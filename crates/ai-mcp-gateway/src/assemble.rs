@@ -132,7 +132,7 @@ pub(crate) fn snapshot(
     let mut provider_ids = Vec::new();
     let version = settings.defaults.anthropic_version.as_deref();
     for (id, configured) in settings.enabled_providers() {
-        let provider = providers::provider(id, configured, version, upstream)?;
+        let provider = providers::provider(id, configured, version, upstream, clock)?;
         provider_ids.push(provider.id.clone());
         providers.insert(provider.id.clone(), Arc::new(provider));
     }

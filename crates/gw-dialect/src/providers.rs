@@ -27,6 +27,10 @@ pub enum Auth {
     ApiKey,
     /// `x-goog-api-key: KEY` (Google AI).
     XGoogApiKey,
+    /// Amazon's Signature Version 4 by an access key; a key given instead is a bearer token.
+    AwsSigV4,
+    /// A token that a Google service account signs; a key given instead is a bearer token.
+    GoogleServiceAccount,
     /// No key.
     None,
 }
@@ -35,7 +39,9 @@ impl Auth {
     /// The header that carries the key, and what stands before the key in it.
     pub const fn header(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Bearer => Some(("authorization", "Bearer ")),
+            Self::Bearer | Self::AwsSigV4 | Self::GoogleServiceAccount => {
+                Some(("authorization", "Bearer "))
+            }
             Self::XApiKey => Some(("x-api-key", "")),
             Self::ApiKey => Some(("api-key", "")),
             Self::XGoogApiKey => Some(("x-goog-api-key", "")),
@@ -54,9 +60,12 @@ pub struct ProviderSpec {
     pub display_name: String,
     /// The format it speaks.
     pub dialect: DialectId,
-    /// Its address; empty where every customer has their own (Azure, self-hosted servers).
+    /// Its address, with `{region}` and `{project}` where it names them; empty where every customer has their own (Azure, self-hosted servers).
     #[serde(default)]
     pub default_base_url: String,
+    /// What `{region}` stands for where nothing is configured.
+    #[serde(default)]
+    pub default_region: String,
     /// Environment names that override the address, the first set one wins.
     #[serde(default)]
     pub base_url_env: Vec<String>,
@@ -113,6 +122,7 @@ impl ProviderSpec {
             id,
             dialect,
             default_base_url: String::new(),
+            default_region: String::new(),
             base_url_env: Vec::new(),
             key_env: Vec::new(),
             auth,
@@ -131,6 +141,15 @@ impl ProviderSpec {
     /// The provider whose catalogue rows apply.
     pub fn catalog_id(&self) -> &str {
         if self.catalog_provider.is_empty() { &self.id } else { &self.catalog_provider }
+    }
+
+    /// The address with region and project filled in. Vertex AI's `global` has no prefix of its own.
+    pub fn fill(base_url: &str, region: &str, project: &str) -> String {
+        let base_url = match region {
+            "global" => base_url.replace("{region}-", ""),
+            _ => base_url.to_owned(),
+        };
+        base_url.replace("{region}", region).replace("{project}", project)
     }
 
     /// Its calls that are no chats.

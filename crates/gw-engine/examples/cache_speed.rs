@@ -115,6 +115,7 @@ fn provider() -> Provider {
         is_local: false,
         is_demo: false,
         model_filter: None,
+        operations: Operations::default(),
     }
 }
 

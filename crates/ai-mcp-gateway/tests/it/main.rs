@@ -28,6 +28,7 @@ mod keys;
 mod mcp;
 mod model_tools;
 mod money;
+mod native;
 mod oidc;
 mod operations;
 mod outages;

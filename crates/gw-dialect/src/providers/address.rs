@@ -32,6 +32,8 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
             let version = if !is_whole && has_no_path(root) { version_of(root) } else { "" };
             format!("{root}{version}/{path}")
         }
+        // Vertex AI: all up to `/models` stands in the base.
+        DialectId::AnthropicMessages if root.contains("/publishers/") => format!("{root}/{path}"),
         DialectId::AnthropicMessages => {
             let root = root.strip_suffix("/v1").unwrap_or(root);
             let path = path.strip_prefix("v1/").unwrap_or(path);

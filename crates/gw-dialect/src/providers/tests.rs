@@ -161,6 +161,11 @@ fn the_embedded_file_reads_and_is_consistent() {
         "fireworks",
         "huggingface",
         "azure",
+        "azure-anthropic",
+        "bedrock",
+        "vertex",
+        "vertex-anthropic",
+        "cohere",
         "gpustack",
         "vllm",
         "llamacpp",
@@ -185,6 +190,12 @@ fn the_embedded_file_reads_and_is_consistent() {
     assert_eq!(anthropic.auth.header(), Some(("x-api-key", "")));
     assert_eq!(anthropic.headers["anthropic-version"], "2023-06-01");
     assert!(spec("nobody").is_none());
+    let vertex = &spec("vertex-anthropic").expect("known").default_base_url;
+    let filled = |region| ProviderSpec::fill(vertex, region, "p");
+    let rest = |region| format!("v1/projects/p/locations/{region}/publishers/anthropic");
+    let host = "aiplatform.googleapis.com";
+    assert_eq!(filled("global"), format!("https://{host}/{}", rest("global")));
+    assert_eq!(filled("us-east5"), format!("https://us-east5-{host}/{}", rest("us-east5")));
 }
 
 #[test]
