@@ -14,6 +14,7 @@ mod mcp;
 mod money;
 mod oidc;
 mod providers;
+mod queue;
 mod setup;
 mod store;
 

@@ -21,6 +21,7 @@ mod retention;
 mod rows;
 mod stats;
 mod sums;
+mod tally;
 mod writer;
 
 use std::fs;
@@ -174,8 +175,13 @@ impl Store {
     ) -> Result<usize> {
         match self.write(Write::Define(Definition(Box::new(change)))).await? {
             Written::Rows(rows) => Ok(rows),
-            Written::Done | Written::SummaryVersion(_) => Ok(0),
+            Written::Done | Written::Call(_) | Written::SummaryVersion(_) => Ok(0),
         }
+    }
+
+    /// Every call kept so far is in the sums from here on.
+    async fn add_up(&self) -> Result<()> {
+        self.write(Write::Sums).await.map(drop)
     }
 
     fn conversation(&self, conversation: ConversationRef) -> Conversation {
@@ -234,7 +240,7 @@ impl Conversations for Store {
         let text = conversations::summary_text(&body)?;
         match self.write(Write::Summary(self.conversation(conversation), text)).await? {
             Written::SummaryVersion(version) => Ok(version),
-            Written::Done | Written::Rows(_) => {
+            Written::Done | Written::Call(_) | Written::Rows(_) => {
                 Err(Error::internal("a summary was stored without a version"))
             }
         }

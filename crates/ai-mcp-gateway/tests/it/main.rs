@@ -27,6 +27,7 @@ mod oidc;
 mod outages;
 mod passthrough;
 mod postgres;
+mod queue;
 mod rates;
 mod system_b;
 mod usage;

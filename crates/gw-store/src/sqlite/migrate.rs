@@ -42,6 +42,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "jobs",
         sql: include_str!("../../migrations/sqlite/0005_jobs.sql"),
     },
+    Migration {
+        version: 11,
+        name: "summed",
+        sql: include_str!("../../migrations/sqlite/0011_summed.sql"),
+    },
 ];
 
 /// Applies what is missing.
