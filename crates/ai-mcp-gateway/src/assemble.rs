@@ -24,6 +24,7 @@ use secrecy::ExposeSecret;
 
 use crate::alerts::{self, Messenger};
 use crate::desk::Here;
+use crate::learned;
 use crate::money::Governance;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
@@ -146,7 +147,7 @@ pub(crate) fn snapshot(
         providers,
         provider_ids,
         routing: routing(loaded),
-        engine: engine(settings),
+        engine: EngineOptions { learning: learned::learning(settings)?, ..engine(settings) },
     })
 }
 

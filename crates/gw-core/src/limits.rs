@@ -33,6 +33,15 @@ pub const ATTEMPTS_MAX: usize = 12;
 /// candidate is tried, or the client is told.
 pub const RETRY_AFTER_WAIT_MS_MAX: u64 = 5_000;
 
+/// Versions of a conversation's summary that are kept.
+pub const SUMMARY_VERSIONS_KEPT: i64 = 100;
+
+/// Turns of a conversation that are read for one call, at most.
+pub const TURNS_READ_MAX: usize = 2_000;
+
+/// Rows of a subject's data that are read at one time.
+pub const DATA_PAGE_ROWS: u64 = 500;
+
 /// Text of a request shown to the model that judges its complexity, in bytes.
 pub const CLASSIFIED_TEXT_BYTES_MAX: usize = 4 * 1024;
 
@@ -159,3 +168,6 @@ pub const ADMIN_PAGE_MAX: usize = 1_000;
 
 /// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
 pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;
+
+/// What was said of answers, kept for learning, in rows; the oldest go.
+pub const OUTCOMES_MAX: usize = 1_000_000;

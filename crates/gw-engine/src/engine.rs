@@ -12,7 +12,9 @@ use tokio_util::task::TaskTracker;
 use crate::answer::{Answer, Failure};
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
+use crate::learning::{Pace, Warm};
 use crate::options::Snapshot;
+use crate::preview::Preview;
 use crate::totals::{Totals, TotalsReport};
 
 /// What the binary gives the engine once and for all.
@@ -38,6 +40,10 @@ pub struct Engine {
     pub(crate) health: Health,
     pub(crate) totals: Totals,
     pub(crate) tasks: TaskTracker,
+    /// The value of an answer under a budget.
+    pub(crate) pace: Pace,
+    /// Which model answered a conversation last.
+    pub(crate) warm: Warm,
     snapshot: ArcSwap<Snapshot>,
     /// What calls are compared with, chosen once for a snapshot.
     reference: ArcSwapOption<Offering>,
@@ -51,6 +57,8 @@ impl Engine {
             health: Health::default(),
             totals: Totals::default(),
             tasks: TaskTracker::new(),
+            pace: Pace::default(),
+            warm: Warm::default(),
             reference: ArcSwapOption::new(reference(&snapshot)),
             snapshot: ArcSwap::from_pointee(snapshot),
         })
@@ -62,6 +70,14 @@ impl Engine {
     /// A [`Failure`] holds the error to show and the id under which the call is recorded.
     pub async fn run(self: &Arc<Self>, inbound: Inbound) -> Result<Answer, Failure> {
         crate::run::run(self, inbound).await
+    }
+
+    /// Says who would answer a request and what it may cost, without asking anybody.
+    ///
+    /// # Errors
+    /// What would keep a call from a plan.
+    pub async fn preview(self: &Arc<Self>, inbound: Inbound) -> gw_core::Result<Preview> {
+        crate::preview::preview(self, inbound).await
     }
 
     /// The configuration in force for calls that begin now.

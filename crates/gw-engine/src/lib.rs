@@ -14,6 +14,7 @@ mod admit;
 mod attempt;
 mod classify;
 mod plan;
+mod preview;
 mod recall;
 mod relay;
 mod remember;
@@ -29,6 +30,7 @@ mod engine;
 mod events;
 mod health;
 mod in_flight;
+mod learning;
 mod meter;
 mod totals;
 
@@ -36,6 +38,8 @@ pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use learning::Learning;
 pub use options::{EngineOptions, Snapshot};
+pub use preview::Preview;
 pub use provider::{Credential, Provider};
 pub use totals::TotalsReport;

@@ -9,6 +9,7 @@ use gw_core::seam::Timeouts;
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::learning::Learning;
 use crate::provider::Provider;
 
 /// Everything a call needs to know of configuration. Immutable, swapped whole.
@@ -46,6 +47,8 @@ pub struct EngineOptions {
     pub classify_by_model: bool,
     /// What is done with models without a known price.
     pub unpriced: Unpriced,
+    /// How what was learned is used.
+    pub learning: Learning,
     /// Defaults for fields a client leaves out (system B's `DEFAULT_*`).
     pub defaults: RequestDefaults,
     /// Timeouts of providers that set none.
@@ -75,6 +78,7 @@ impl Default for EngineOptions {
             recent_messages: 10,
             classify_by_model: false,
             unpriced: Unpriced::Allow,
+            learning: Learning::default(),
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),
         }

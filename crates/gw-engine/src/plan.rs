@@ -10,6 +10,7 @@ use gw_routing::{Bar, ModelField, Plan, Question, parse_model_field};
 
 use crate::call::Call;
 use crate::health::Gate;
+use crate::learning;
 use crate::recall::Recalled;
 
 /// A plan, and whom it was made for.
@@ -44,16 +45,26 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
     let now_ms = call.engine.resources.clock.monotonic_ms();
     let health = |provider: &ProviderId, model: &ModelName| health(call, provider, model, now_ms);
     let bar = |offering: &Offering, layer: Layer| bar(call, offering, layer);
+    let mut advised = learning::advise(call);
+    let expected = |offering: &Offering| advised.as_ref()?.expected(call, offering);
+    let learning = &call.snapshot.engine.learning;
+    let advice = advised.as_ref().map(|advised| advised.advice(&expected, learning));
     let snapshot = gw_routing::Snapshot {
         catalog: &call.snapshot.catalog,
         providers: &call.snapshot.provider_ids,
         health: &health,
         bar: &bar,
         options: &call.snapshot.routing,
+        learned: advice.as_ref(),
     };
     let plan = gw_routing::plan(&question, &snapshot)?;
+    let weighed = plan.weighed.clone();
     let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
     let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
+    if let Some(advised) = &mut advised {
+        advised.weighed = weighed;
+    }
+    call.advised = advised;
     call.route.summary.clone_from(&plan.summary);
     let name = call.inbound.request.model.trim();
     let meant = call.snapshot.catalog.alias(name).unwrap_or(name);

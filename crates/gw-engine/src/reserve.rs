@@ -98,7 +98,7 @@ pub(crate) async fn extend(call: &mut Call, offering: &Offering, hold: &Reservat
 }
 
 /// What one try at a model may need at worst.
-fn need(call: &Call, offering: &Offering) -> Result<Need> {
+pub(crate) fn need(call: &Call, offering: &Offering) -> Result<Need> {
     let input = call.features.input_tokens;
     let output = output_tokens(call, offering);
     let tokens = input.saturating_add(output);

@@ -66,6 +66,7 @@ pub(crate) fn read(
         id: ConversationId::from(id),
         user_id: caller.user_id.clone(),
         project_id: caller.project_id.clone(),
+        owner: caller.key_id.clone(),
     });
     Ok(CallContext {
         conversation,
@@ -96,6 +97,7 @@ pub(crate) fn read_body(request: &ChatRequest, caller: &Principal, context: &mut
         id: ConversationId::from(session),
         user_id: caller.user_id.clone(),
         project_id: caller.project_id.clone(),
+        owner: caller.key_id.clone(),
     });
 }
 
@@ -154,7 +156,13 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
     let names: &[&'static str] = match door {
         Door::AnthropicMessages => &["anthropic-beta", "anthropic-version"],
         Door::OpenAiChat | Door::OpenAiResponses => &["openai-beta"],
-        Door::Gemini | Door::Ollama | Door::Route | Door::Chat | Door::Cli | Door::Classify => &[],
+        Door::Gemini
+        | Door::Ollama
+        | Door::Route
+        | Door::Chat
+        | Door::Mcp
+        | Door::Cli
+        | Door::Classify => &[],
     };
     let mut forwarded = HeaderMap::new();
     for name in names {

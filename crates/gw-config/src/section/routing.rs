@@ -1,15 +1,19 @@
 //! `[routing]`: who should answer, and what happens when it fails.
 
-use gw_core::Layer;
+use std::path::PathBuf;
+
+use gw_core::{Layer, Money};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units;
+use crate::units::{self, usd};
 
 /// Who should answer, and what happens when it fails.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Routing {
+    /// Who decides for `auto` and layer ranges: layers, or what was learned about models.
+    pub policy: Policy,
     /// The layer to begin with when nothing asks for more.
     #[schemars(schema_with = "units::layer_schema")]
     pub default_layer: Layer,
@@ -32,11 +36,14 @@ pub struct Routing {
     pub breaker: Breaker,
     /// Who answers when the chosen one cannot.
     pub fallback: Fallback,
+    /// How routing by what was learned chooses.
+    pub learned: Learned,
 }
 
 impl Default for Routing {
     fn default() -> Self {
         Self {
+            policy: Policy::Layers,
             default_layer: Layer::L0,
             max_escalation_layer: Layer::L2,
             enable_cross_check: true,
@@ -46,6 +53,54 @@ impl Default for Routing {
             retries: Retries::default(),
             breaker: Breaker::default(),
             fallback: Fallback::default(),
+            learned: Learned::default(),
+        }
+    }
+}
+
+/// Who decides for `auto` and layer ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Layers, task lists and ranks.
+    Layers,
+    /// The model worth most by what was learned; layers where nothing was.
+    Learned,
+}
+
+/// How routing by what was learned chooses.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learned {
+    /// What `route learn` wrote. Without it the prior that comes with the program is used, for the
+    /// models it knows.
+    #[schemars(extend("x-example" = "learned.bin"))]
+    pub file: Option<PathBuf>,
+    /// What a good answer is worth at ordinary quality, in US dollars; four times that at high
+    /// quality, sixteen times at critical.
+    #[serde(with = "usd")]
+    #[schemars(schema_with = "usd::schema", extend("x-not-negative" = true))]
+    pub answer_value_usd: Money,
+    /// What may be spent an hour, in US dollars: the value of an answer falls while more is spent
+    /// and rises again. 0 for no such bound.
+    #[serde(with = "usd")]
+    #[schemars(schema_with = "usd::schema", extend("x-not-negative" = true))]
+    pub spend_usd_per_hour: Money,
+    /// How many of a thousand requests try another promising model, to learn about it.
+    #[schemars(range(min = 0, max = 200))]
+    pub explore_per_thousand: u32,
+    /// Keeps the last user turn with the call, so that estimates can be trained on its words.
+    pub keep_prompts: bool,
+}
+
+impl Default for Learned {
+    fn default() -> Self {
+        Self {
+            file: None,
+            answer_value_usd: Money::from_pico(gw_core::money::PICO_PER_USD / 100),
+            spend_usd_per_hour: Money::ZERO,
+            explore_per_thousand: 10,
+            keep_prompts: false,
         }
     }
 }

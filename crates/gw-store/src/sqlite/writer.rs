@@ -75,6 +75,8 @@ pub(super) enum Written {
     /// A call, with its rowid.
     Call(i64),
     SummaryVersion(u32),
+    /// The place of the last turn.
+    Place(u64),
     Rows(usize),
 }
 
@@ -294,7 +296,8 @@ fn apply(connection: &Connection, write: &Write, is_faulty: bool) -> rusqlite::R
         Write::Response(response) => response.put(connection)?,
         Write::Define(Definition(change)) => return change(connection).map(Written::Rows),
         Write::Turns(conversation, turns) => {
-            conversations::insert_turns(connection, conversation, turns)?;
+            return conversations::insert_turns(connection, conversation, turns)
+                .map(Written::Place);
         }
         Write::Summary(conversation, text) => {
             let version = conversations::insert_summary(connection, conversation, text)?;
