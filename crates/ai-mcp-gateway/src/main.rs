@@ -17,6 +17,7 @@ mod mcp;
 mod money;
 mod oidc;
 mod providers;
+mod queue;
 mod setup;
 mod store;
 

@@ -19,7 +19,7 @@ use gw_core::seam::{
 use gw_core::{Layer, Rate, TokenClass};
 use gw_engine::{
     Answer, AnswerBody, CacheMode, CacheOptions, CacheState, CallContext, Door, Engine,
-    EngineOptions, Inbound, Provider, Resources, Snapshot,
+    EngineOptions, Inbound, Operations, Provider, Resources, Snapshot,
 };
 use gw_ledger::EmbeddedBudgets;
 use gw_store::{MemoryHot, Store, StoreOptions};

@@ -23,6 +23,9 @@ use crate::setup::Setup;
 use crate::store::Use;
 use crate::{alerts, discovery, logging, mcp, money};
 
+/// Longest that the end waits for alerts to be posted.
+const POSTS_GRACE: Duration = Duration::from_secs(10);
+
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
     let mut flags = Vec::new();
@@ -92,7 +95,8 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     }
     let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
     let in_step = tokio::spawn(in_step);
-    let posting = gateway.messenger.take().map(|messenger| tokio::spawn(messenger.run()));
+    let (posts, stop_posting) = tokio::sync::oneshot::channel();
+    let posting = gateway.messenger.take().map(|it| tokio::spawn(it.run(stop_posting)));
     let backlog = gateway.store.backlog.clone();
     let handing_over = tokio::spawn(async move {
         if let Some(backlog) = backlog {
@@ -116,9 +120,6 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     looking.abort();
     following.abort();
     in_step.abort();
-    if let Some(posting) = posting {
-        posting.abort();
-    }
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
@@ -134,6 +135,14 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         ));
     }
     gateway.governance.budgets.stop().await;
+    gateway.governance.keyring.write_last_uses().await;
+    // The last calls may have reached a threshold.
+    drop(posts);
+    if let Some(posting) = posting
+        && tokio::time::timeout(grace.min(POSTS_GRACE), posting).await.is_err()
+    {
+        output.warning("some alerts did not reach alerts.webhook.url before the end");
+    }
     gateway.store.health.flush().await?;
     served.context("serving failed")
 }

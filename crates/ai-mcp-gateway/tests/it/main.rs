@@ -34,6 +34,7 @@ mod operations;
 mod outages;
 mod passthrough;
 mod postgres;
+mod queue;
 mod rates;
 mod routing;
 mod system_b;

@@ -62,6 +62,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "batches",
         sql: include_str!("../../migrations/sqlite/0009_batches.sql"),
     },
+    Migration {
+        version: 11,
+        name: "summed",
+        sql: include_str!("../../migrations/sqlite/0011_summed.sql"),
+    },
 ];
 
 /// Applies what is missing.

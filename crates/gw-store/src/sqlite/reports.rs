@@ -33,6 +33,7 @@ const SUMMED: [&str; 16] = [
 #[async_trait]
 impl UsageReports for Store {
     async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageGroup>> {
+        self.add_up().await?;
         self.inner.readers.read(move |connection| usage(connection, &query)).await
     }
 
