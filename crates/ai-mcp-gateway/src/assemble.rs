@@ -25,6 +25,7 @@ use secrecy::ExposeSecret;
 use crate::alerts::{self, Messenger};
 use crate::desk::Here;
 use crate::money::Governance;
+use crate::policies;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
 use crate::store::{self, Store, Use};
@@ -391,6 +392,11 @@ fn engine(settings: &Settings) -> EngineOptions {
         breaker_open_ms: routing.breaker.open_ms,
         recent_messages: settings.context.recent_messages,
         classify_by_model: routing.classify == Classify::Model,
+        answer_values: {
+            let values = &routing.answer_value_usd;
+            [values.normal.0, values.high.0, values.critical.0]
+        },
+        policies: policies::policies(settings),
         unpriced: match settings.cost.unpriced {
             Unpriced::Allow => gw_ledger::Unpriced::Allow,
             Unpriced::Estimate => {

@@ -13,6 +13,7 @@ mod logging;
 mod mcp;
 mod money;
 mod oidc;
+mod policies;
 mod providers;
 mod setup;
 mod store;

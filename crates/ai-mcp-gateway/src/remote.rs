@@ -16,7 +16,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::talk::{About, Ask, Heard, Told};
+use crate::talk::{About, Ask, Heard, Offered, Told};
 
 /// Seconds are too short for a premium model that thinks.
 const FIRST_BYTE_MS: u64 = 30 * 60 * 1_000;
@@ -57,6 +57,9 @@ impl Remote {
         say("x-gateway-layer", ask.layer.map(|layer| layer.to_string()))?;
         say("x-gateway-max-layer", ask.max_layer.map(|layer| layer.to_string()))?;
         say("x-gateway-quality", ask.quality.map(|quality| quality.to_string()))?;
+        say("x-gateway-cross-check", ask.cross_check.map(|it| it.to_string()))?;
+        say("x-gateway-auto-escalate", ask.auto_escalate.map(|it| it.to_string()))?;
+        say("x-gateway-escalation-token", ask.escalate)?;
         let url = format!("{}/v1{}", self.endpoint, wire.path);
         let request = self.outgoing(Method::POST, url, headers, wire.body);
         let sent = self.client.to_gateway(request).await;
@@ -203,6 +206,12 @@ fn about(headers: &HeaderMap) -> About {
         reason: text(headers, "x-gateway-route-reason"),
         cost_usd: text(headers, COST),
         is_demo: text(headers, "x-gateway-demo") == "true",
+        offer: (text(headers, "x-gateway-escalation") == "required").then(|| Offered {
+            layer: text(headers, "x-gateway-escalation-layer"),
+            reason: text(headers, "x-gateway-escalation-reason"),
+            cost_usd: text(headers, "x-gateway-escalation-cost-usd"),
+            token: text(headers, "x-gateway-escalation-token"),
+        }),
     }
 }
 

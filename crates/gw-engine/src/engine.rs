@@ -10,10 +10,13 @@ use secrecy::ExposeSecret;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Failure};
+use crate::confirm::Pending;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
 use crate::options::Snapshot;
+use crate::policy::{Shadows, TrialReport, Trials};
 use crate::totals::{Totals, TotalsReport};
+use crate::watch::Paying;
 
 /// What the binary gives the engine once and for all.
 #[derive(Clone)]
@@ -38,6 +41,13 @@ pub struct Engine {
     pub(crate) health: Health,
     pub(crate) totals: Totals,
     pub(crate) tasks: TaskTracker,
+    /// Offers to ask a higher layer.
+    pub(crate) pending: Pending,
+    /// What experiments delivered.
+    pub(crate) trials: Trials,
+    pub(crate) shadows: Shadows,
+    /// Whether checks pay, by application.
+    pub(crate) paying: Paying,
     snapshot: ArcSwap<Snapshot>,
     /// What calls are compared with, chosen once for a snapshot.
     reference: ArcSwapOption<Offering>,
@@ -46,11 +56,16 @@ pub struct Engine {
 impl Engine {
     /// An engine with its first snapshot.
     pub fn new(resources: Resources, snapshot: Snapshot) -> Arc<Self> {
+        let pending = Pending::new(resources.entropy.as_ref());
         Arc::new(Self {
             resources,
             health: Health::default(),
             totals: Totals::default(),
             tasks: TaskTracker::new(),
+            pending,
+            trials: Trials::default(),
+            shadows: Shadows::default(),
+            paying: Paying::default(),
             reference: ArcSwapOption::new(reference(&snapshot)),
             snapshot: ArcSwap::from_pointee(snapshot),
         })
@@ -103,6 +118,11 @@ impl Engine {
     /// Sums since the process began.
     pub fn totals(&self) -> TotalsReport {
         self.totals.report()
+    }
+
+    /// How the configured experiments stand since the process began.
+    pub fn trials(&self) -> Vec<TrialReport> {
+        self.trials.report(&self.snapshot().engine.policies.trials)
     }
 
     /// The state of every configured provider, in order of id.

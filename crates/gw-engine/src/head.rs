@@ -41,6 +41,8 @@ pub(crate) fn head(
         complexity: call.complexity(),
         is_pass_through: chosen.is_pass_through,
         is_demo: provider.is_demo,
+        check: None,
+        escalation: None,
         notices,
         upstream_headers: kept_headers(headers),
     }

@@ -31,6 +31,8 @@ pub enum Door {
     Cli,
     /// The gateway's own question how hard a request is.
     Classify,
+    /// The gateway's own trial of another model on a request that was answered.
+    Shadow,
 }
 
 impl Door {
@@ -46,6 +48,7 @@ impl Door {
             Self::Chat => "chat",
             Self::Cli => "cli",
             Self::Classify => "classify",
+            Self::Shadow => "shadow",
         }
     }
 
@@ -57,7 +60,7 @@ impl Door {
             | Self::OpenAiResponses
             | Self::Gemini
             | Self::Ollama => true,
-            Self::Route | Self::Chat | Self::Cli | Self::Classify => false,
+            Self::Route | Self::Chat | Self::Cli | Self::Classify | Self::Shadow => false,
         }
     }
 }
@@ -96,10 +99,28 @@ pub struct CallContext {
     pub max_layer: Option<Layer>,
     /// True where nothing may be spent (system A's budget of 0).
     pub is_free_only: bool,
+    /// Whether the answer is checked, where the caller says: `Some(true)` holds a stream back for it.
+    pub cross_check: Option<bool>,
+    /// Whether a higher layer is asked without a question, where the caller says.
+    pub auto_escalate: Option<bool>,
+    /// The yes to an offered escalation.
+    pub confirmation: Option<Confirmation>,
+    /// Files that the request is about, as the caller names them.
+    pub files: Vec<String>,
     /// Headers that a provider of the same dialect shall see (`anthropic-beta`).
     pub forward_headers: HeaderMap,
     /// Kept with the call's record.
     pub metadata: Map<String, Value>,
+}
+
+/// A yes to an offered escalation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// With the token of the offer. The request is what is asked; one without a user's turn stands for
+    /// the request that the offer was made for.
+    Token(String),
+    /// To the newest offer of the conversation.
+    Conversation,
 }
 
 /// What of a conversation is put before the request.

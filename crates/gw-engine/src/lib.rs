@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod inbound;
 pub mod options;
+pub mod policy;
 pub mod provider;
 
 mod run;
@@ -20,6 +21,13 @@ mod remember;
 mod reserve;
 mod settle;
 
+mod check;
+mod confirm;
+mod escalate;
+mod held;
+mod rungs;
+mod watch;
+
 mod encode;
 mod exchange;
 mod head;
@@ -32,10 +40,13 @@ mod in_flight;
 mod meter;
 mod totals;
 
-pub use answer::{Answer, AnswerBody, AnswerStream, Failure, Head, Piece, Receipt, Whole};
+pub use answer::{
+    Answer, AnswerBody, AnswerStream, CheckReport, Escalation, Failure, Head, Piece, Receipt, Whole,
+};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
-pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use inbound::{CallContext, Confirmation, Door, Inbound, Recall};
 pub use options::{EngineOptions, Snapshot};
+pub use policy::{Policies, Trial, TrialReport, Unit};
 pub use provider::{Credential, Provider};
 pub use totals::TotalsReport;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gw_catalog::Catalog;
-use gw_core::ProviderId;
 use gw_core::seam::Timeouts;
+use gw_core::{Money, ProviderId};
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::policy::Policies;
 use crate::provider::Provider;
 
 /// Everything a call needs to know of configuration. Immutable, swapped whole.
@@ -44,6 +45,11 @@ pub struct EngineOptions {
     pub recent_messages: usize,
     /// True asks a free model how hard a request is; false goes by routing's own rules.
     pub classify_by_model: bool,
+    /// What a good answer is worth, by the quality asked for: normal, high, critical. A higher layer is
+    /// asked where it promises more than it costs.
+    pub answer_values: [Money; 3],
+    /// Rules and experiments.
+    pub policies: Policies,
     /// What is done with models without a known price.
     pub unpriced: Unpriced,
     /// Defaults for fields a client leaves out (system B's `DEFAULT_*`).
@@ -74,6 +80,8 @@ impl Default for EngineOptions {
             key_rest_ms: 60_000,
             recent_messages: 10,
             classify_by_model: false,
+            answer_values: [250, 1_000, 5_000].map(|milli| Money::from_pico(milli * 1_000_000_000)),
+            policies: Policies::default(),
             unpriced: Unpriced::Allow,
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),

@@ -15,6 +15,11 @@ pub(crate) struct Recalled(());
 
 /// Loads the newest summary and the recent turns where the door asks for them.
 pub(crate) async fn recall(call: &mut Call, _admitted: Admitted) -> Result<Recalled> {
+    if call.resumed.as_ref().is_some_and(|resumed| resumed.is_replaced) {
+        // The request of the offer holds what was recalled for it, and its turns are kept already.
+        call.new_messages = 0;
+        return Ok(Recalled(()));
+    }
     let context = &call.inbound.context;
     let (Recall::History, Some(conversation)) = (context.recall, &context.conversation) else {
         return Ok(Recalled(()));

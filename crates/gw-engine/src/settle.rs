@@ -28,7 +28,8 @@ pub(crate) fn settle(call: &mut Call) -> Receipt {
 
 /// What the answer saved. Attempts without an answer saved nothing, and simulated models neither.
 pub(crate) fn savings(call: &Call) -> Savings {
-    let Some(answered) = call.attempts.last().filter(|_| !call.route.is_demo) else {
+    let answered = call.answered.as_ref().or(call.attempts.last());
+    let Some(answered) = answered.filter(|_| !call.route.is_demo) else {
         return Savings::default();
     };
     if matches!(answered.status, CallStatus::Failed { .. }) || call.route.layer.is_none() {

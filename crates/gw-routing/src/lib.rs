@@ -13,6 +13,8 @@ pub mod choose;
 pub mod estimate;
 pub mod experiment;
 pub mod ladder;
+pub mod policy;
+pub mod review;
 pub mod signal;
 pub mod verify;
 

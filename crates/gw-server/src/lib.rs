@@ -24,6 +24,7 @@ mod fields;
 
 mod ask;
 mod errors;
+mod escalation;
 mod estimate;
 mod kept;
 mod relay;

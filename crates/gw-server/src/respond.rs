@@ -8,6 +8,7 @@ use gw_engine::{Head, Receipt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
+use crate::escalation;
 use crate::surface::Surface;
 
 /// Longest route reason or warning in a header, in bytes.
@@ -55,6 +56,7 @@ pub(crate) fn write_head(head: &Head, surface: Surface, headers: &mut HeaderMap)
     headers.insert("x-gateway-layer", HeaderValue::from_static(head.layer.as_str()));
     headers.insert("x-gateway-route-reason", ascii_value(&head.reason));
     headers.insert("x-gateway-cache", HeaderValue::from_static("miss"));
+    escalation::write_headers(head, headers);
     if head.is_demo {
         headers.insert("x-gateway-demo", HeaderValue::from_static("true"));
     }

@@ -18,6 +18,7 @@ mod durable;
 mod faults;
 mod governing;
 mod keys;
+mod ladder;
 mod mcp;
 mod money;
 mod oidc;

@@ -123,6 +123,8 @@ pub(crate) struct Setup {
     pub(crate) alpha_keys: Vec<&'static str>,
     /// The models that alpha may be asked for; empty: all.
     pub(crate) alpha_allows: Vec<&'static str>,
+    /// `ENABLE_AUTO_ESCALATE`
+    pub(crate) auto_escalate: bool,
 }
 
 impl Default for Setup {
@@ -146,7 +148,13 @@ impl Default for Setup {
             offering("gamma", "claude", 5, 6),
             Offering { prices: Vec::new(), layer: None, ..offering("alpha", "mystery", 1, 2) },
         ];
-        Self { options, offerings, alpha_keys: Vec::new(), alpha_allows: Vec::new() }
+        Self {
+            options,
+            offerings,
+            alpha_keys: Vec::new(),
+            alpha_allows: Vec::new(),
+            auto_escalate: true,
+        }
     }
 }
 
@@ -186,7 +194,10 @@ impl Setup {
             catalog: Arc::new(Catalog::from_offerings(self.offerings.clone())),
             providers: providers.collect::<HashMap<_, _>>(),
             provider_ids: ids,
-            routing: gw_routing::RoutingOptions::default(),
+            routing: gw_routing::RoutingOptions {
+                enable_auto_escalate: self.auto_escalate,
+                ..gw_routing::RoutingOptions::default()
+            },
             engine: self.options.clone(),
         }
     }
