@@ -8,6 +8,7 @@ mod docs;
 mod prices;
 mod prices_answers;
 mod prices_rules;
+mod prior;
 mod recordings;
 mod tidy;
 
@@ -31,6 +32,8 @@ enum Chore {
     Docs(docs::Options),
     /// Price every recorded usage object twice and compare.
     Prices(prices::Options),
+    /// Make the prior of learned routing from public outcome data.
+    Prior(prior::Options),
     /// Check the dialects against recorded provider exchanges.
     Recordings(recordings::Options),
     /// Check the rules of the house.
@@ -42,6 +45,7 @@ fn main() -> Result<ExitCode> {
         Chore::Catalog(options) => catalog::run(&options),
         Chore::Docs(options) => docs::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Prices(options) => prices::run(&options),
+        Chore::Prior(options) => prior::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Recordings(options) => recordings::run(&options),
         Chore::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
     }

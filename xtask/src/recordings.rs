@@ -1,5 +1,5 @@
-//! `recordings DIR`: every exchange of the chat-completions and messages formats is decoded, written
-//! in both dialects, decoded again and compared; streams at every cut.
+//! `recordings DIR`: every exchange of a chat format is decoded, written in every dialect, decoded
+//! again and compared; streams at every cut.
 //!
 //! Exceptions (what a recording lacks, or what a format cannot say) are listed with their reason;
 //! only a difference that no notice explains is a failure.
@@ -8,6 +8,7 @@ mod compare;
 mod exchange;
 mod requests;
 mod streams;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -45,6 +46,8 @@ struct Findings {
     failures: Vec<String>,
     exceptions: Vec<String>,
     notices: BTreeMap<String, usize>,
+    /// What each refusal was read as.
+    refusals: Vec<String>,
     cuts: usize,
 }
 
@@ -60,8 +63,8 @@ impl Findings {
 
 /// The verdict on one line.
 enum Verdict {
-    OutOfScope,
-    Checked { format: DialectId, label: String, findings: Findings },
+    OutOfScope(&'static str),
+    Checked { kind: &'static str, format: DialectId, label: String, findings: Findings },
     Unreadable(String),
 }
 
@@ -140,20 +143,27 @@ fn judge(line: &Line, options: &Options) -> Verdict {
         Ok(exchange) => exchange,
         Err(error) => return Verdict::Unreadable(format!("the line is not JSON: {error}")),
     };
-    let Some(format) = exchange::format_of(&exchange) else { return Verdict::OutOfScope };
     let text = |key: &str| match &exchange[key] {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
     let label = format!("{} #{}", text("cassette"), text("i"));
+    if let Some(format) = exchange::count_of(&exchange) {
+        let findings = exchange::check_count(&exchange, format);
+        return Verdict::Checked { kind: "count of tokens", format, label, findings };
+    }
+    let Some(format) = exchange::format_of(&exchange) else {
+        return Verdict::OutOfScope(exchange::other_kind(&exchange));
+    };
     let findings = exchange::check(&exchange, format, options.cut_bytes_max);
-    Verdict::Checked { format, label, findings }
+    Verdict::Checked { kind: "chat", format, label, findings }
 }
 
 #[derive(Default)]
 struct Report {
-    rows: BTreeMap<(String, DialectId), Counts>,
-    out_of_scope: BTreeMap<String, usize>,
+    rows: BTreeMap<(String, &'static str, DialectId), Counts>,
+    out_of_scope: BTreeMap<(String, &'static str), usize>,
+    refusals: BTreeMap<(String, String), usize>,
     notices: BTreeMap<String, usize>,
     exceptions: Vec<String>,
     failures: Vec<String>,
@@ -164,15 +174,18 @@ struct Report {
 impl Report {
     fn add(&mut self, line: &Line, verdict: &Verdict) {
         match verdict {
-            Verdict::OutOfScope => {
-                *self.out_of_scope.entry(line.file.clone()).or_default() += 1;
+            Verdict::OutOfScope(kind) => {
+                *self.out_of_scope.entry((line.file.clone(), kind)).or_default() += 1;
             }
             Verdict::Unreadable(why) => {
                 self.failed += 1;
                 self.failures.push(format!("{} line {}: {why}", line.file, line.number));
             }
-            Verdict::Checked { format, label, findings } => {
-                let row = self.rows.entry((line.file.clone(), *format)).or_default();
+            Verdict::Checked { kind, format, label, findings } => {
+                for words in &findings.refusals {
+                    *self.refusals.entry((line.file.clone(), words.clone())).or_default() += 1;
+                }
+                let row = self.rows.entry((line.file.clone(), kind, *format)).or_default();
                 row.cuts += findings.cuts;
                 row.with_exceptions += usize::from(!findings.exceptions.is_empty());
                 if findings.failures.is_empty() {
@@ -196,15 +209,25 @@ impl Report {
     }
 
     fn print(&self, out: &mut impl std::io::Write) -> Result<()> {
-        writeln!(out, "file and format: passed, failed, with exceptions, readings of cut streams")?;
-        for ((file, format), row) in &self.rows {
+        writeln!(
+            out,
+            "file, kind and format: passed, failed, with exceptions, readings of cut streams"
+        )?;
+        for ((file, kind, format), row) in &self.rows {
             let Counts { passed, failed, with_exceptions, cuts } = row;
-            writeln!(out, "  {file} {format}: {passed}, {failed}, {with_exceptions}, {cuts}")?;
+            writeln!(
+                out,
+                "  {file} {kind} {format}: {passed}, {failed}, {with_exceptions}, {cuts}"
+            )?;
         }
         let out_of_scope: usize = self.out_of_scope.values().sum();
-        writeln!(out, "out of scope (other formats and paths): {out_of_scope}")?;
-        for (file, count) in &self.out_of_scope {
-            writeln!(out, "  {file}: {count}")?;
+        writeln!(out, "refusals: status of the provider, and what it is read as")?;
+        for ((file, words), count) in &self.refusals {
+            writeln!(out, "  {file}: {count} x {words}")?;
+        }
+        writeln!(out, "not of a chat kind: {out_of_scope}")?;
+        for ((file, kind), count) in &self.out_of_scope {
+            writeln!(out, "  {file}: {count} x {kind}")?;
         }
         writeln!(out, "notices of the encoders (what the other format cannot say):")?;
         for (notice, count) in &self.notices {

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 /// Who may import whom, dev-dependencies apart. A crate that is missing here fails.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-core", &[]),
+    ("gw-context", &["gw-core"]),
     ("gw-dialect", &["gw-core"]),
     ("gw-catalog", &["gw-core"]),
     ("gw-ledger", &["gw-core", "gw-catalog"]),
@@ -19,11 +20,23 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-mcp", &["gw-core", "gw-net"]),
     ("gw-store", &["gw-core", "gw-ledger"]),
     ("gw-postgres", &["gw-core"]),
-    ("gw-engine", &["gw-core", "gw-catalog", "gw-ledger", "gw-routing"]),
+    ("gw-engine", &["gw-core", "gw-catalog", "gw-context", "gw-ledger", "gw-routing"]),
+    ("gw-connect", &[]),
     ("gw-config", &["gw-core", "gw-dialect"]),
     ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"]),
     ("gw-simulator", &["gw-core", "gw-dialect"]),
-    ("xtask", &["gw-core", "gw-catalog", "gw-config", "gw-dialect", "gw-ledger"]),
+    (
+        "xtask",
+        &[
+            "gw-core",
+            "gw-catalog",
+            "gw-config",
+            "gw-dialect",
+            "gw-learn",
+            "gw-ledger",
+            "gw-routing",
+        ],
+    ),
 ];
 
 /// The binary wires everything, so it alone may import everything.

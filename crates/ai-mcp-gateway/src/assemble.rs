@@ -24,6 +24,7 @@ use secrecy::ExposeSecret;
 
 use crate::alerts::{self, Messenger};
 use crate::desk::Here;
+use crate::learned;
 use crate::money::Governance;
 use crate::policies;
 use crate::providers;
@@ -147,7 +148,7 @@ pub(crate) fn snapshot(
         providers,
         provider_ids,
         routing: routing(loaded),
-        engine: engine(settings),
+        engine: EngineOptions { learning: learned::learning(settings)?, ..engine(settings) },
     })
 }
 
@@ -393,7 +394,7 @@ fn engine(settings: &Settings) -> EngineOptions {
         recent_messages: settings.context.recent_messages,
         classify_by_model: routing.classify == Classify::Model,
         answer_values: {
-            let values = &routing.answer_value_usd;
+            let values = &routing.escalation_value_usd;
             [values.normal.0, values.high.0, values.critical.0]
         },
         policies: policies::policies(settings),

@@ -2,15 +2,17 @@
 
 mod accounts;
 mod keys;
+mod mcp;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use gw_core::Layer;
 use gw_core::task::Quality;
+use gw_core::{Layer, Money};
 
 pub(crate) use accounts::{AccountsCommand, BudgetsCommand, LimitsCommand};
 pub(crate) use keys::KeysCommand;
+pub(crate) use mcp::{ConnectArgs, McpAddArgs, McpCommand, OnlyChoice};
 
 /// One gateway between AI clients and every model they call.
 #[derive(Debug, Parser)]
@@ -111,6 +113,8 @@ pub(crate) enum Command {
     /// The MCP servers behind the gateway and their tools
     #[command(subcommand)]
     Mcp(McpCommand),
+    /// Put the gateway into Claude Code, Codex, Cursor and others, and take their servers over
+    Connect(ConnectArgs),
     /// Becomes another program that ends with the gateway
     #[command(name = "__child", hide = true)]
     Child {
@@ -171,28 +175,6 @@ pub(crate) struct StdioArgs {
     /// What to show of the tools: all, search, or a group or server [default: mcp.exposure]
     #[arg(long, value_name = "WHAT")]
     pub(crate) show: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum McpCommand {
-    /// Connect to every server and say how it is
-    Servers,
-    /// List the tools of all servers, or search them
-    Tools {
-        /// A few words of what is needed
-        query: Vec<String>,
-    },
-    /// Call a tool
-    Call {
-        /// server::tool
-        id: String,
-        /// Its arguments, as a JSON object
-        #[arg(default_value = "{}")]
-        args: String,
-        /// Longest wait, in milliseconds
-        #[arg(long, default_value_t = 60_000)]
-        timeout_ms: u64,
-    },
 }
 
 #[derive(Debug, Args)]
@@ -436,6 +418,13 @@ pub(crate) enum RouteCommand {
     Learn(RouteLearnArgs),
     /// Show who would answer and why, without calling anyone
     Explain(RouteExplainArgs),
+    /// Say how good the answer of a call was
+    Feedback(RouteFeedbackArgs),
+    /// Write the judged calls of this gateway as outcome data
+    Export(RouteExportArgs),
+    /// Compare what was promised with what judged calls delivered; fails where they differ by more
+    /// than chance
+    Drift,
 }
 
 /// Which outcomes to read.
@@ -473,6 +462,15 @@ pub(crate) struct RouteEvalArgs {
     #[arg(long, value_name = "MODEL,MODEL,...", value_delimiter = ',')]
     pub(crate) cascade: Vec<String>,
 
+    /// Other folders of outcome data: also judge a prior made of these alone
+    #[arg(long, value_name = "DIR")]
+    pub(crate) train: Vec<PathBuf>,
+
+    /// Say what is saved against always asking the best model, how it was found and what speaks
+    /// against it
+    #[arg(long)]
+    pub(crate) savings: bool,
+
     /// Write the curves of the first split as an SVG picture
     #[arg(long, value_name = "FILE")]
     pub(crate) chart: Option<PathBuf>,
@@ -485,16 +483,61 @@ pub(crate) enum SplitChoice {
     Random,
     /// Whole tasks
     Task,
+    /// The newest prompts, where the data has their times
+    Time,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RouteFeedbackArgs {
+    /// The call, as its x-gateway-call-id header had it
+    pub(crate) call: String,
+
+    #[command(flatten)]
+    pub(crate) said: RouteScore,
+}
+
+/// How good an answer was.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RouteScore {
+    /// It was good
+    #[arg(long)]
+    pub(crate) good: bool,
+
+    /// It was bad
+    #[arg(long)]
+    pub(crate) bad: bool,
+
+    /// It was worth this, 0 to 1
+    #[arg(long, value_name = "SCORE")]
+    pub(crate) score: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RouteExportArgs {
+    /// The folder to write; its files are replaced
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RouteLearnArgs {
+    /// Learn from the judged calls of this gateway; they are written to --data first
+    #[arg(long)]
+    pub(crate) from_store: bool,
+
     #[command(flatten)]
     pub(crate) data: OutcomeData,
 
     /// Where to write what was learned
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+}
+
+/// An amount of dollars, not below nothing.
+fn usd(text: &str) -> Result<Money, String> {
+    let amount = Money::from_usd_decimal(text).filter(|amount| *amount >= Money::ZERO);
+    amount.ok_or_else(|| format!("`{text}` is no amount of dollars"))
 }
 
 #[derive(Debug, Args)]
@@ -518,9 +561,14 @@ pub(crate) struct RouteExplainArgs {
     #[arg(long)]
     pub(crate) max_layer: Option<Layer>,
 
-    /// What was learned, as `route learn` wrote it
+    /// Go by what was learned: a file of `route learn`, or `prior` for what comes with the program
+    /// [default: as `routing.policy` says]
     #[arg(long, value_name = "FILE")]
     pub(crate) learned: Option<PathBuf>,
+
+    /// What a good answer is worth, in dollars [default: routing.learned.answer_value_usd]
+    #[arg(long, value_name = "USD", value_parser = usd)]
+    pub(crate) value: Option<Money>,
 }
 
 #[derive(Debug, Subcommand)]

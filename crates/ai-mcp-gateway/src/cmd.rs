@@ -5,6 +5,7 @@ pub(crate) mod budgets;
 pub(crate) mod chat;
 pub(crate) mod child;
 pub(crate) mod config;
+pub(crate) mod connect;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod limits;

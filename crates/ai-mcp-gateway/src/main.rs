@@ -7,7 +7,9 @@ mod real;
 
 mod alerts;
 mod assemble;
+mod connect;
 mod discovery;
+mod learned;
 mod local;
 mod logging;
 mod mcp;
@@ -65,6 +67,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
         Command::Serve(args) => cmd::serve::run(&args, setup, output).await,
         Command::Stdio(args) => cmd::stdio::run(&args, setup, output).await,
         Command::Mcp(command) => Box::pin(cmd::mcp::run(&command, setup, output)).await,
+        Command::Connect(args) => cmd::connect::run(&args, setup, output),
         Command::Child { command } => cmd::child::run(&command),
         Command::Chat(args) => {
             let talk = setup.talk().await?;
@@ -94,7 +97,7 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             Box::pin(cmd::accounts::run(command, &desk, output)).await?;
             Ok(desk.close().await?)
         }
-        Command::Route(command) => cmd::route::run(&command, setup, output),
+        Command::Route(command) => cmd::route::run(&command, setup, output).await,
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),
         Command::Completions { shell } => {

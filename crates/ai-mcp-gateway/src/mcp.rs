@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gw_config::section::mcp::{Era, McpServer, Names, Shown, ToolNames, Transport};
+use gw_config::section::mcp::{Era, McpServer, ModelTools, Names, Shown, ToolNames, Transport};
 use gw_config::{Loaded, Purpose, Settings};
 use gw_core::Result;
-use gw_core::seam::{Clock, Entropy, Jobs};
+use gw_core::seam::{Clock, DialectId, Entropy, Jobs};
+use gw_engine::Engine;
 use gw_mcp::{
-    EraChoice, Exposure, Hub, Identity, McpOptions, NameMode, ServerOptions, TransportOptions,
+    EraChoice, Exposure, Hub, Identity, McpOptions, NameMode, OwnTools, ServerOptions,
+    TransportOptions,
 };
+use gw_server::ToolOptions;
 
 use crate::assemble;
 use crate::setup::Setup;
@@ -102,10 +105,41 @@ pub(crate) fn hub(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     jobs: Option<Arc<dyn Jobs>>,
+    own: Option<Arc<dyn OwnTools>>,
 ) -> Result<Arc<Hub>> {
     let client = assemble::client(&loaded.settings)?;
     let options = options(&loaded.settings, setup.env());
-    Ok(Hub::begin(options, client, clock, entropy, jobs))
+    Ok(Hub::begin(options, client, clock, entropy, jobs, own))
+}
+
+/// The gateway's models as tools, where configuration offers them. A gateway on standard input has them
+/// where somebody configured a provider: its client asked for tools, not for a demo.
+pub(crate) fn own_tools(
+    loaded: &Loaded,
+    engine: &Arc<Engine>,
+    is_demo: bool,
+) -> Option<Arc<dyn OwnTools>> {
+    let settings = &*loaded.settings;
+    match settings.mcp.model_tools {
+        ModelTools::Off => return None,
+        ModelTools::Auto if is_demo => return None,
+        ModelTools::Auto | ModelTools::On => {}
+    }
+    // Who comes from system B with Anthropic's key reads Anthropic's answers.
+    let is_of_b = *loaded.source("endpoint.api_key") != gw_config::Source::Default;
+    let first = settings.defaults.provider.as_ref().and_then(|id| settings.providers.get(id));
+    let speaks_anthropic = first.is_some_and(|it| it.dialect == DialectId::AnthropicMessages);
+    let options = ToolOptions {
+        description: settings.mcp.tool_description.clone(),
+        answers_in: match is_of_b && speaks_anthropic {
+            true => DialectId::AnthropicMessages,
+            false => DialectId::OpenAiChat,
+        },
+        default_model: settings.defaults.model.clone(),
+        confirms_paid: settings.mcp.confirm_paid,
+    };
+    let dialects = gw_dialect::all().to_vec();
+    Some(Arc::new(gw_server::ModelTools::new(Arc::clone(engine), dialects, options)))
 }
 
 /// Applies the MCP part of the configuration whenever a file of it changes. Looks at times and sizes,

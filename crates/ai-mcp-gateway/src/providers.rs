@@ -67,7 +67,10 @@ fn path_of(configured: &Configured) -> &'static str {
         gw_core::seam::DialectId::AnthropicMessages => "/v1/messages",
         gw_core::seam::DialectId::OpenAiResponses => "/responses",
         // The path of a call names the model or the kind of call: the engine fills it in.
-        gw_core::seam::DialectId::Gemini | gw_core::seam::DialectId::Ollama => "/{path}",
+        gw_core::seam::DialectId::Gemini
+        | gw_core::seam::DialectId::Ollama
+        | gw_core::seam::DialectId::CohereChat
+        | gw_core::seam::DialectId::BedrockConverse => "/{path}",
     }
 }
 

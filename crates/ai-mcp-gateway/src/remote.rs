@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
+use gw_core::chat::{Message, Role};
 use gw_core::event::StreamEvent;
 use gw_core::limits::RESPONSE_BODY_BYTES_MAX;
 use gw_core::seam::{
@@ -38,7 +39,11 @@ impl Remote {
     }
 
     /// Asks through `/v1/chat/completions`; a conversation is kept by the gateway.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Told> {
+    pub(crate) async fn ask(&self, mut ask: Ask) -> Result<Told> {
+        if ask.escalate.is_some() && ask.request.messages.is_empty() {
+            // The gateway keeps the request with its offer; the format wants a message all the same.
+            ask.request.messages.push(Message::text(Role::System, "escalation confirmed"));
+        }
         let dialect = gw_dialect::dialect(DialectId::OpenAiChat);
         let quirks = Quirks::default();
         let target = Target { model: &ask.request.model, quirks: &quirks, max_output_tokens: None };

@@ -55,22 +55,31 @@ impl Setup {
         }
     }
 
-    /// Loads the configuration with further flags over it.
-    ///
-    /// # Errors
-    /// [`gw_config::ConfigErrors`] with everything that is wrong.
-    pub(crate) fn load(&self, purpose: Purpose, more: &[(&str, String)]) -> Result<Loaded> {
+    /// The configuration file in use; where there is none, the user's own, which may be begun.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        gw_config::file_to_change(&self.inputs(Purpose::Other, &[]))
+    }
+
+    fn inputs(&self, purpose: Purpose, more: &[(&str, String)]) -> Inputs {
         let mut flags = self.flags.clone();
         flags.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         let home = self.env.get("HOME").or_else(|| self.env.get("USERPROFILE"));
-        Ok(gw_config::load(&Inputs {
+        Inputs {
             file: self.file.clone(),
             env: self.env.clone(),
             cwd: self.cwd.clone(),
             home: home.map(PathBuf::from),
             flags,
             purpose,
-        })?)
+        }
+    }
+
+    /// Loads the configuration with further flags over it.
+    ///
+    /// # Errors
+    /// [`gw_config::ConfigErrors`] with everything that is wrong.
+    pub(crate) fn load(&self, purpose: Purpose, more: &[(&str, String)]) -> Result<Loaded> {
+        Ok(gw_config::load(&self.inputs(purpose, more))?)
     }
 
     /// Loads the configuration for answering questions: a model server found on this machine goes

@@ -6,8 +6,8 @@ use gw_config::section::store::{Durability, Postgres, Tls};
 use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
-    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys, Responses,
-    StoreHealth, UsageReports,
+    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys, Outcomes,
+    Responses, StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
 use gw_store::{Backlog, StoreOptions};
@@ -38,6 +38,8 @@ pub(crate) struct Store {
     /// Background jobs; PostgreSQL keeps none yet, so that they live in the process there.
     pub(crate) jobs: Option<Arc<dyn Jobs>>,
     pub(crate) reports: Arc<dyn UsageReports>,
+    /// What was said of answers.
+    pub(crate) outcomes: Arc<dyn Outcomes>,
     /// The other replicas, where there may be any.
     pub(crate) instances: Option<Arc<dyn Instances>>,
     /// `sqlite` or `postgres`.
@@ -116,7 +118,7 @@ fn behind_seams<S>(
     news: News,
 ) -> Store
 where
-    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports,
+    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports + Outcomes,
 {
     Store {
         calls: Arc::<S>::clone(&store),
@@ -127,7 +129,8 @@ where
         health: Arc::<S>::clone(&store),
         keys: Arc::<S>::clone(&store),
         budgets: Arc::<S>::clone(&store),
-        reports: store,
+        reports: Arc::<S>::clone(&store),
+        outcomes: store,
         instances,
         name,
         place,

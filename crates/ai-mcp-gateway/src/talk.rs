@@ -111,6 +111,7 @@ async fn local(engine: &Arc<Engine>, ask: Ask) -> Result<Told, Error> {
         id: ConversationId::from(id),
         user_id: None,
         project_id: None,
+        owner: None,
     });
     let recall = if conversation.is_some() { Recall::History } else { Recall::Nothing };
     let inbound = Inbound {

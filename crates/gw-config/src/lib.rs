@@ -33,7 +33,7 @@ mod show;
 
 pub use env::{CONFIG_FILE, ENV_VARS, Effect, EnvVar, Family, PREFIX, Reading, derived_name};
 pub use example::example;
-pub use load::{Inputs, Loaded, Purpose, default_file, load};
+pub use load::{Inputs, Loaded, Purpose, default_file, file_to_change, load};
 pub use reference::reference_markdown;
 pub use schema::schema;
 pub use secret::{REDACTED, Secret};

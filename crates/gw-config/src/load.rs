@@ -276,6 +276,11 @@ pub fn default_file(inputs: &Inputs) -> Option<PathBuf> {
         .map(|folder| folder.join("ai-mcp-gateway").join("gateway.toml"))
 }
 
+/// The file that a command may change: the one in use, else the user's own, which may not be there yet.
+pub fn file_to_change(inputs: &Inputs) -> Option<PathBuf> {
+    find_file(inputs, &inputs.env).map(|(path, _)| path).or_else(|| default_file(inputs))
+}
+
 fn merged(dotenv: &[dotenv::Variable], env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let of_file = dotenv.iter().map(|variable| (variable.name.clone(), variable.value.clone()));
     let mut variables: BTreeMap<String, String> = of_file.collect();

@@ -14,15 +14,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Pico-dollars a token for one dollar a million tokens.
 const PICO_PER_USD_PER_MILLION: i64 = 1_000_000;
 
-/// The dialects that a provider may be configured to speak.
-const DIALECTS: [DialectId; 5] = [
-    DialectId::OpenAiChat,
-    DialectId::AnthropicMessages,
-    DialectId::OpenAiResponses,
-    DialectId::Gemini,
-    DialectId::Ollama,
-];
-
 /// The schema of a layer.
 pub(crate) fn layer_schema(_: &mut SchemaGenerator) -> Schema {
     let words: Vec<&str> = Layer::ALL.iter().map(|layer| layer.as_str()).collect();
@@ -31,7 +22,7 @@ pub(crate) fn layer_schema(_: &mut SchemaGenerator) -> Schema {
 
 /// The schema of a dialect.
 pub(crate) fn dialect_schema(_: &mut SchemaGenerator) -> Schema {
-    let words = DIALECTS.map(DialectId::as_str);
+    let words = DialectId::ALL.map(DialectId::as_str);
     json_schema!({ "type": "string", "enum": words })
 }
 

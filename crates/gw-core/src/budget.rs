@@ -111,6 +111,43 @@ impl fmt::Display for Amount {
     }
 }
 
+/// What happens to an account's calls while the counters that replicas share are away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenAway {
+    /// Calls go on, out of an equal part of what was left when the counters were last heard.
+    Open,
+    /// Calls beyond what this replica has leased are refused.
+    Closed,
+}
+
+impl WhenAway {
+    /// The word in bodies, on the command line and in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The text is neither `open` nor `closed`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write `open` or `closed`")]
+pub struct NotWhenAway;
+
+impl FromStr for WhenAway {
+    type Err = NotWhenAway;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            _ => Err(NotWhenAway),
+        }
+    }
+}
+
 /// What one account may spend over a window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
@@ -130,6 +167,9 @@ pub struct Budget {
     /// Per cent of the cap at which an alert goes out, once a window.
     #[serde(default)]
     pub alerts: Vec<u16>,
+    /// What happens while shared counters are away; `None`: what configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_away: Option<WhenAway>,
 }
 
 /// What a budget allows, whoever it is for.
@@ -145,13 +185,15 @@ pub struct BudgetTerms {
     pub max_layer: Option<Layer>,
     /// See [`Budget::alerts`].
     pub alerts: Vec<u16>,
+    /// See [`Budget::when_away`].
+    pub when_away: Option<WhenAway>,
 }
 
 impl BudgetTerms {
     /// The budget of an account on these terms.
     pub fn budget(self, id: String, scope: Scope) -> Budget {
-        let Self { cap, window, is_hard, max_layer, alerts } = self;
-        Budget { id, scope, cap, window, is_hard, max_layer, alerts }
+        let Self { cap, window, is_hard, max_layer, alerts, when_away } = self;
+        Budget { id, scope, cap, window, is_hard, max_layer, alerts, when_away }
     }
 }
 
@@ -196,6 +238,13 @@ pub struct Limit {
     pub kind: LimitKind,
     /// How many of it at most: calls, tokens or pico-dollars.
     pub max: u64,
+    /// What happens while shared counters are away; `None`: what configuration says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_away: Option<WhenAway>,
+    /// How long a call that does not fit waits for room, in milliseconds, before it is refused;
+    /// `None`: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
 }
 
 /// What a limit allows, whoever it is for.
@@ -205,12 +254,17 @@ pub struct LimitTerms {
     pub kind: LimitKind,
     /// See [`Limit::max`].
     pub max: u64,
+    /// See [`Limit::when_away`].
+    pub when_away: Option<WhenAway>,
+    /// See [`Limit::wait_ms`].
+    pub wait_ms: Option<u64>,
 }
 
 impl LimitTerms {
     /// The limit of an account on these terms.
     pub fn limit(self, id: String, scope: Scope) -> Limit {
-        Limit { id, scope, kind: self.kind, max: self.max }
+        let Self { kind, max, when_away, wait_ms } = self;
+        Limit { id, scope, kind, max, when_away, wait_ms }
     }
 }
 

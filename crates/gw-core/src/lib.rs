@@ -25,6 +25,7 @@ pub mod error_table;
 
 pub mod budget;
 pub mod key;
+pub mod outcome;
 pub mod principal;
 pub mod record;
 pub mod reservation;

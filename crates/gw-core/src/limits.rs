@@ -33,6 +33,15 @@ pub const ATTEMPTS_MAX: usize = 12;
 /// candidate is tried, or the client is told.
 pub const RETRY_AFTER_WAIT_MS_MAX: u64 = 5_000;
 
+/// Versions of a conversation's summary that are kept.
+pub const SUMMARY_VERSIONS_KEPT: i64 = 100;
+
+/// Turns of a conversation that are read for one call, at most.
+pub const TURNS_READ_MAX: usize = 2_000;
+
+/// Rows of a subject's data that are read at one time.
+pub const DATA_PAGE_ROWS: u64 = 500;
+
 /// Text of a request shown to the model that judges its complexity, in bytes.
 pub const CLASSIFIED_TEXT_BYTES_MAX: usize = 4 * 1024;
 
@@ -103,6 +112,12 @@ pub const UNKNOWN_KEYS_MAX: usize = 4_096;
 
 /// How many unknown keys with a right checksum the store is asked for within one second.
 pub const UNKNOWN_KEYS_ASKED_PER_SECOND_MAX: u32 = 50;
+
+/// Longest that a call may wait for room under a limit, in milliseconds.
+pub const LIMIT_WAIT_MS_MAX: u64 = 600_000;
+
+/// Calls that wait for room under limits at one time, in one process; further ones are refused.
+pub const LIMIT_WAITING_MAX: usize = 10_000;
 
 /// How long a reservation lives at most unless it is settled or dropped, in milliseconds.
 pub const RESERVATION_LEASE_MS: u64 = 6 * 3_600_000;
@@ -177,3 +192,6 @@ pub const CHECKED_TAGS_MAX: usize = 4_096;
 
 /// Files that a request names.
 pub const REQUEST_FILES_MAX: usize = 256;
+
+/// What was said of answers, kept for learning, in rows; the oldest go.
+pub const OUTCOMES_MAX: usize = 1_000_000;

@@ -188,6 +188,15 @@ pub struct StoredMessage {
     pub metadata: Map<String, Value>,
     /// When it was said, in milliseconds since 1970.
     pub created_at_ms: i64,
+    /// Its place in the conversation: later turns have larger ones, with gaps. 0 for a turn that was
+    /// not read from a store.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub place: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A version of a conversation's summary.
@@ -210,6 +219,67 @@ pub struct ConversationRef {
     pub user_id: Option<String>,
     /// The project, where known.
     pub project_id: Option<String>,
+    /// The key whose caller began it, by its public id; `None` without keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+/// What is known of a conversation beside its turns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationHead {
+    /// The conversation, and whose: its first known user, project and key.
+    #[serde(flatten)]
+    pub conversation: ConversationRef,
+    /// Turns kept.
+    pub messages: u64,
+    /// The newest version of its summary; 0 where there is none.
+    pub summary_version: u32,
+    /// When it began, in milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// When it was last added to, in milliseconds since 1970.
+    pub updated_at_ms: i64,
+}
+
+/// Which conversations are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConversationQuery {
+    /// Only this one.
+    pub id: Option<ConversationId>,
+    /// Only those of this user.
+    pub user_id: Option<String>,
+    /// Only those that this key began.
+    pub owner: Option<String>,
+    /// Only those last added to before this instant, in milliseconds since 1970.
+    pub before_ms: Option<i64>,
+    /// At most so many, the last added to first.
+    pub limit: usize,
+}
+
+/// Whose data is shown or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// One conversation.
+    Conversation(ConversationId),
+    /// A user, by the id that keys and callers name.
+    User(String),
+}
+
+/// Some of the rows that hold a subject's data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataPage {
+    /// The rows, each with its table and its columns by name.
+    pub rows: Vec<(&'static str, Map<String, Value>)>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<DataCursor>,
+}
+
+/// A place in a subject's data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataCursor {
+    /// Which table.
+    pub table: usize,
+    /// How many of its rows were read.
+    pub rows: u64,
 }
 
 /// One item of a conversation's TODO list.

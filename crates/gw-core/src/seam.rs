@@ -8,6 +8,7 @@ mod dialect;
 mod governance;
 mod jobs;
 mod keys;
+mod outcomes;
 mod reports;
 mod responses;
 mod store;
@@ -23,7 +24,8 @@ pub use dialect::{
 pub use governance::{Governance, ManagedBudgets};
 pub use jobs::{Job, JobStatus, Jobs};
 pub use keys::{Authenticator, Keys};
+pub use outcomes::Outcomes;
 pub use reports::UsageReports;
 pub use responses::Responses;
-pub use store::{CallLog, Conversations, StoreHealth};
+pub use store::{CallLog, Conversations, PersonalData, StoreHealth};
 pub use upstream::{BodyStream, IncomingResponse, OutgoingRequest, Timeouts, Upstream};

@@ -7,7 +7,7 @@ mod blocks;
 mod error;
 pub(crate) mod usage;
 
-mod request;
+pub(crate) mod request;
 mod response;
 mod stream;
 
@@ -19,6 +19,8 @@ use gw_core::seam::{
 };
 use gw_core::{Error, Result};
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::tool_reference;
 
 const ID: DialectId = DialectId::AnthropicMessages;
 const PATH: &str = "/v1/messages";
@@ -39,7 +41,7 @@ impl Dialect for AnthropicMessages {
     }
 
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<WireRequest> {
-        request::encode(request, target)
+        tool_reference::encode_said(ID, request, |request| request::encode(request, target))
     }
 
     fn pass_request(&self, body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {

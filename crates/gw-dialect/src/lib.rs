@@ -4,8 +4,11 @@
 //! with the same file names inside; [`dialect`] is the list of them. Knows no engine and no server.
 
 mod arguments;
+mod citations;
+mod draft;
 mod hosted;
 mod json;
+mod parts;
 mod seal;
 mod sse;
 mod time;
@@ -14,6 +17,8 @@ mod tool_reference;
 mod http_error;
 
 pub mod anthropic;
+pub mod bedrock;
+pub mod cohere;
 pub mod gemini;
 pub mod ollama;
 pub mod openai_chat;
@@ -33,6 +38,8 @@ static ALL: LazyLock<Vec<Arc<dyn Dialect>>> = LazyLock::new(|| {
         Arc::new(openai_responses::OpenAiResponses),
         Arc::new(gemini::Gemini),
         Arc::new(ollama::Ollama),
+        Arc::new(cohere::CohereChat),
+        Arc::new(bedrock::BedrockConverse),
     ]
 });
 

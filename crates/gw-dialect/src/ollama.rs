@@ -60,7 +60,9 @@ macro_rules! speak {
                 request: &ChatRequest,
                 target: &Target<'_>,
             ) -> Result<WireRequest> {
-                tool_reference::encode_said(request, |request| request::encode(request, target))
+                tool_reference::encode_said(self.id(), request, |request| {
+                    request::encode(request, target)
+                })
             }
 
             fn pass_request(&self, body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {

@@ -40,7 +40,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn encode_request(&self, request: &ChatRequest, target: &Target<'_>) -> Result<WireRequest> {
-        tool_reference::encode_said(request, |request| request::encode(request, target))
+        tool_reference::encode_said(self.id(), request, |request| request::encode(request, target))
     }
 
     fn pass_request(&self, body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {

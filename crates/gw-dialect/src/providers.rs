@@ -100,6 +100,8 @@ impl ProviderSpec {
             DialectId::AnthropicMessages => (Auth::XApiKey, "/v1/models"),
             DialectId::Gemini => (Auth::XGoogApiKey, "/models"),
             DialectId::Ollama => (Auth::Bearer, "/api/tags"),
+            DialectId::CohereChat => (Auth::Bearer, "/v1/models"),
+            DialectId::BedrockConverse => (Auth::Bearer, ""),
         };
         Self {
             display_name: id.clone(),
@@ -113,7 +115,7 @@ impl ProviderSpec {
             headers: BTreeMap::new(),
             app_headers: BTreeMap::new(),
             quirks: Quirks::default(),
-            models_path: Some(models_path.to_owned()),
+            models_path: (!models_path.is_empty()).then(|| models_path.to_owned()),
             is_local: false,
             catalog_provider: String::new(),
             help_url: String::new(),

@@ -1,8 +1,7 @@
 //! A usage object of any provider, alone or inside its answer, to disjoint token classes: for
 //! `models price` and reconciliation, where no request tells the wire format.
 //!
-//! The format is told by its keys. Formats that have no dialect here (Bedrock's converse, Cohere,
-//! document models) are read below; what states nothing is an error, never zero.
+//! The format is told by its keys. Those of Bedrock, Cohere and document models are read below; what states nothing is an error, never zero.
 
 use gw_core::{Error, Result, Usage, UsageReport};
 use serde_json::{Map, Value};
@@ -186,7 +185,7 @@ fn with_pictures(usage: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// Bedrock leaves cached tokens out of `inputTokens`, and tells writes apart by how long they live.
-fn converse(usage: &Map<String, Value>) -> Usage {
+pub(crate) fn converse(usage: &Map<String, Value>) -> Usage {
     let count = |key: &str| usage.get(key).and_then(natural).unwrap_or(0);
     let either = |a: &str, b: &str| count(a).max(count(b));
     let written = either("cacheWriteInputTokens", "cacheWriteInputTokenCount");
@@ -210,7 +209,7 @@ fn converse(usage: &Map<String, Value>) -> Usage {
 }
 
 /// Cohere bills other units than its models count; what is billed counts.
-fn billed_units(usage: &Map<String, Value>) -> Usage {
+pub(crate) fn billed_units(usage: &Map<String, Value>) -> Usage {
     let nested = ["billed_units", "tokens"].into_iter().find_map(|key| usage.get(key)?.as_object());
     let billed = nested.unwrap_or(usage);
     let count = |key: &str| billed.get(key).and_then(natural).unwrap_or(0);

@@ -16,6 +16,7 @@ use crate::confirm::Resumed;
 use crate::engine::Engine;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
+use crate::learning::{self, Advised};
 use crate::options::Snapshot;
 use crate::reserve::Need;
 use crate::{events, remember, settle};
@@ -55,6 +56,8 @@ pub(crate) struct Call {
     pub(crate) route: Route,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) first_token_ms: Option<u64>,
+    /// What was learned, where it decides.
+    pub(crate) advised: Option<Advised>,
     started_at_ms: i64,
     began_ms: u64,
     is_finished: bool,
@@ -105,6 +108,7 @@ impl Call {
             route: Route::default(),
             in_flight: None,
             first_token_ms: None,
+            advised: None,
             started_at_ms: clock.unix_ms(),
             began_ms: clock.monotonic_ms(),
             is_finished: false,
@@ -150,6 +154,7 @@ impl Call {
             route: Route::default(),
             in_flight: None,
             first_token_ms: None,
+            advised: None,
             started_at_ms: self.started_at_ms,
             began_ms: self.began_ms,
             is_finished: false,
@@ -209,10 +214,16 @@ impl Call {
         }
         let receipt = settle::settle(self);
         self.engine.totals.add(&receipt, &status);
-        let record = self.record(status, &receipt);
+        let mut record = self.record(status, &receipt);
+        learning::ended(self, &mut record);
         self.engine.trials.observe(&record);
         events::call_ended(&record);
         (record, receipt)
+    }
+
+    /// Ends a call that was only looked at: nothing was held or sent, so nothing is recorded.
+    pub(crate) fn forget(mut self: Box<Self>) {
+        self.is_finished = true;
     }
 
     /// Ends the call without an answer and keeps its record.

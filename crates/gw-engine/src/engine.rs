@@ -13,8 +13,10 @@ use crate::answer::{Answer, Failure};
 use crate::confirm::Pending;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
+use crate::learning::{Pace, Warm};
 use crate::options::Snapshot;
 use crate::policy::{Shadows, TrialReport, Trials};
+use crate::preview::Preview;
 use crate::totals::{Totals, TotalsReport};
 use crate::watch::Paying;
 
@@ -48,6 +50,10 @@ pub struct Engine {
     pub(crate) shadows: Shadows,
     /// Whether checks pay, by application.
     pub(crate) paying: Paying,
+    /// The value of an answer under a budget.
+    pub(crate) pace: Pace,
+    /// Which model answered a conversation last.
+    pub(crate) warm: Warm,
     snapshot: ArcSwap<Snapshot>,
     /// What calls are compared with, chosen once for a snapshot.
     reference: ArcSwapOption<Offering>,
@@ -66,6 +72,8 @@ impl Engine {
             trials: Trials::default(),
             shadows: Shadows::default(),
             paying: Paying::default(),
+            pace: Pace::default(),
+            warm: Warm::default(),
             reference: ArcSwapOption::new(reference(&snapshot)),
             snapshot: ArcSwap::from_pointee(snapshot),
         })
@@ -77,6 +85,14 @@ impl Engine {
     /// A [`Failure`] holds the error to show and the id under which the call is recorded.
     pub async fn run(self: &Arc<Self>, inbound: Inbound) -> Result<Answer, Failure> {
         crate::run::run(self, inbound).await
+    }
+
+    /// Says who would answer a request and what it may cost, without asking anybody.
+    ///
+    /// # Errors
+    /// What would keep a call from a plan.
+    pub async fn preview(self: &Arc<Self>, inbound: Inbound) -> gw_core::Result<Preview> {
+        crate::preview::preview(self, inbound).await
     }
 
     /// The configuration in force for calls that begin now.

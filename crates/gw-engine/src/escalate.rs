@@ -56,7 +56,11 @@ pub(crate) async fn answer(
     let Some(watch) = watch(call, planned) else {
         return attempt::attempt(call, planned, hold).await;
     };
-    let mut ladder = Ladder::new(planned, hold, watch);
+    // Boxed, so that calls which go straight through stay small.
+    Box::pin(climb_and_answer(call, Ladder::new(planned, hold, watch))).await
+}
+
+async fn climb_and_answer(call: &mut Call, mut ladder: Ladder<'_>) -> Result<Outcome> {
     ladder.begin(call).await?;
     if let [only] = ladder.heard.as_slice()
         && !only.is_whole
@@ -305,6 +309,8 @@ impl<'a> Ladder<'a> {
         }
         drop(running);
         call.absorb();
+        // Whoever was quicker: the first answer stands first in the record.
+        call.attempts.sort_by_key(|attempt| attempt.purpose != Purpose::Answer);
         if heard.is_empty() {
             return Err(refused.unwrap_or_else(|| Error::internal("a vote of nobody")));
         }

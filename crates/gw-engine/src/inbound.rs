@@ -27,6 +27,8 @@ pub enum Door {
     Route,
     /// System A's `/v1/chat`
     Chat,
+    /// A tool of the gateway, called over MCP.
+    Mcp,
     /// The command line, in process.
     Cli,
     /// The gateway's own question how hard a request is.
@@ -46,6 +48,7 @@ impl Door {
             Self::Ollama => "ollama",
             Self::Route => "route",
             Self::Chat => "chat",
+            Self::Mcp => "mcp",
             Self::Cli => "cli",
             Self::Classify => "classify",
             Self::Shadow => "shadow",
@@ -60,7 +63,9 @@ impl Door {
             | Self::OpenAiResponses
             | Self::Gemini
             | Self::Ollama => true,
-            Self::Route | Self::Chat | Self::Cli | Self::Classify | Self::Shadow => false,
+            Self::Route | Self::Chat | Self::Mcp | Self::Cli | Self::Classify | Self::Shadow => {
+                false
+            }
         }
     }
 }

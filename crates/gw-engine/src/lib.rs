@@ -15,6 +15,7 @@ mod admit;
 mod attempt;
 mod classify;
 mod plan;
+mod preview;
 mod recall;
 mod relay;
 mod remember;
@@ -37,6 +38,7 @@ mod engine;
 mod events;
 mod health;
 mod in_flight;
+mod learning;
 mod meter;
 mod totals;
 
@@ -46,7 +48,9 @@ pub use answer::{
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Confirmation, Door, Inbound, Recall};
+pub use learning::Learning;
 pub use options::{EngineOptions, Snapshot};
 pub use policy::{Policies, Trial, TrialReport, Unit};
+pub use preview::Preview;
 pub use provider::{Credential, Provider};
 pub use totals::TotalsReport;

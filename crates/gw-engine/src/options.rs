@@ -9,6 +9,7 @@ use gw_core::{Money, ProviderId};
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::learning::Learning;
 use crate::policy::Policies;
 use crate::provider::Provider;
 
@@ -52,6 +53,8 @@ pub struct EngineOptions {
     pub policies: Policies,
     /// What is done with models without a known price.
     pub unpriced: Unpriced,
+    /// How what was learned is used.
+    pub learning: Learning,
     /// Defaults for fields a client leaves out (system B's `DEFAULT_*`).
     pub defaults: RequestDefaults,
     /// Timeouts of providers that set none.
@@ -83,6 +86,7 @@ impl Default for EngineOptions {
             answer_values: [250, 1_000, 5_000].map(|milli| Money::from_pico(milli * 1_000_000_000)),
             policies: Policies::default(),
             unpriced: Unpriced::Allow,
+            learning: Learning::default(),
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),
         }

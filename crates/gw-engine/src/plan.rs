@@ -13,6 +13,7 @@ use gw_routing::{
 
 use crate::call::Call;
 use crate::health::Gate;
+use crate::learning::{self, Advised};
 use crate::policy;
 use crate::recall::Recalled;
 
@@ -73,12 +74,18 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
         max_layer,
         is_free_only: context.is_free_only,
     };
-    let mut plan = decide(call, &question, &[])?;
+    let mut advised = learning::advise(call);
+    let mut plan = decide(call, &question, &[], advised.as_ref())?;
     if let Some(resumed) = &call.resumed {
         plan.summary.push_str(&format!(" (escalated from {})", resumed.offer.from));
     }
+    let weighed = plan.weighed.clone();
     let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
     let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
+    if let Some(advised) = &mut advised {
+        advised.weighed = weighed;
+    }
+    call.advised = advised;
     call.route.summary.clone_from(&plan.summary);
     let name = call.inbound.request.model.trim();
     let meant = call.snapshot.catalog.alias(name).unwrap_or(name);
@@ -106,7 +113,7 @@ pub(crate) fn peers(
         max_layer,
         is_free_only: context.is_free_only,
     };
-    let Ok(plan) = decide(call, &question, asked) else { return Vec::new() };
+    let Ok(plan) = decide(call, &question, asked, None) else { return Vec::new() };
     let is_another = |candidate: &Candidate| {
         let model = &candidate.offering.model;
         candidate.layer == layer && !asked.iter().any(|known| known.model == *model)
@@ -115,10 +122,18 @@ pub(crate) fn peers(
 }
 
 /// Asks routing who may answer, without those that were asked already.
-fn decide(call: &Call, question: &Question<'_>, asked: &[Arc<Offering>]) -> Result<Plan> {
+fn decide(
+    call: &Call,
+    question: &Question<'_>,
+    asked: &[Arc<Offering>],
+    advised: Option<&Advised>,
+) -> Result<Plan> {
     let now_ms = call.engine.resources.clock.monotonic_ms();
     let health = |provider: &ProviderId, model: &ModelName| health(call, provider, model, now_ms);
     let bar = |offering: &Offering, layer: Layer| bar(call, offering, layer);
+    let expected = |offering: &Offering| advised?.expected(call, offering);
+    let learning = &call.snapshot.engine.learning;
+    let advice = advised.map(|advised| advised.advice(&expected, learning));
     let options = options(call, question);
     let snapshot = gw_routing::Snapshot {
         catalog: &call.snapshot.catalog,
@@ -126,6 +141,7 @@ fn decide(call: &Call, question: &Question<'_>, asked: &[Arc<Offering>]) -> Resu
         health: &health,
         bar: &bar,
         options: &options,
+        learned: advice.as_ref(),
     };
     plan_without(question, &snapshot, asked)
 }

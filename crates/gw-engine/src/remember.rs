@@ -138,5 +138,6 @@ fn stored(message: Message, created_at_ms: i64, call: &Call) -> StoredMessage {
         message: (!is_plain).then_some(message),
         metadata,
         created_at_ms,
+        place: 0,
     }
 }

@@ -146,7 +146,7 @@ fn consumed(attempts: &[AttemptRecord]) -> (Money, u64) {
 }
 
 /// What one try at a model may need at worst.
-fn need(call: &Call, offering: &Offering) -> Result<Need> {
+pub(crate) fn need(call: &Call, offering: &Offering) -> Result<Need> {
     let input = call.features.input_tokens;
     let output = output_tokens(call, offering);
     let tokens = input.saturating_add(output);

@@ -33,6 +33,7 @@ fn main() -> gw_core::Result<()> {
         seeds: arg(3).parse().unwrap_or(3),
         cascade: list(arg(5)),
         recipe: Recipe::default(),
+        priors: Vec::new(),
     };
     let began = Instant::now();
     let now_ns = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);

@@ -5,9 +5,10 @@
 //! dollars per million tokens; where known `in_tokens`, `out_tokens` and `answers` tables.
 
 mod read;
+mod sparse;
 
 use gw_core::Money;
-use gw_routing::signal::{Signals, TaskClass};
+use gw_routing::signal::{Signals, Tag, TaskClass};
 
 pub use read::load;
 
@@ -31,6 +32,10 @@ pub struct Prompt {
     pub sub: String,
     /// The words.
     pub text: String,
+    /// The application that asked, where the data knows it; else the task stands for it.
+    pub tag: Option<Tag>,
+    /// When it was asked, in milliseconds since 1970, where the data knows it.
+    pub at_ms: Option<i64>,
 }
 
 /// Outcomes of a pool of models: every prompt here was answered by every model.
@@ -139,10 +144,19 @@ impl Outcomes {
     /// [`gw_core::Kind::InvalidRequest`] where fewer than fifty prompts are left.
     pub fn keep_task(&mut self, task: &str) -> gw_core::Result<()> {
         let width = self.width();
-        let kept: Vec<usize> =
-            (0..self.prompts.len()).filter(|row| self.prompts[*row].task == task).collect();
+        let kept: Vec<usize> = (0..self.prompts.len())
+            .filter(|row| self.prompts[*row].task.eq_ignore_ascii_case(task))
+            .collect();
         if kept.len() < 50 {
-            let message = format!("{}: task `{task}` has {} prompts", self.name, kept.len());
+            let known: std::collections::BTreeSet<&str> =
+                self.prompts.iter().map(|prompt| &*prompt.task).take(100_000).collect();
+            let known: Vec<&str> = known.into_iter().take(20).collect();
+            let message = format!(
+                "{}: task `{task}` has {} prompts; there are {}",
+                self.name,
+                kept.len(),
+                known.join(", ")
+            );
             return Err(
                 gw_core::Error::new(gw_core::Kind::InvalidRequest, message).with_field("--only")
             );

@@ -13,6 +13,7 @@ use crate::data::{LeftOut, Outcomes, signals_of};
 use crate::fit::{Recipe, Setting, Trained, predict, span, train};
 use crate::measure::{Figure, Hull, Point, calibration_error};
 use crate::policy::{self, Predictions, replay, singles, sweep};
+use crate::prior::Prior;
 use crate::split::{Split, SplitBy, groups_of, split};
 
 /// Values of a good answer that are swept.
@@ -32,12 +33,14 @@ pub struct Options {
     pub cascade: Vec<String>,
     /// How to train.
     pub recipe: Recipe,
+    /// Other sets, to make a prior of that is judged beside the routers; empty for none.
+    pub priors: Vec<Outcomes>,
 }
 
 /// A router's figures over all splits. Costs are shares of the best single model's cost.
 #[derive(Clone, Debug, Serialize)]
 pub struct RouterFigures {
-    /// `text`, `tag`, `feature-free` or `hull`.
+    /// `text`, `tag`, `prior`, `feature-free` or `hull`.
     pub name: &'static str,
     /// Mean quality over all costs from the cheapest single model's to the best one's.
     pub aiq: Figure,
@@ -64,6 +67,12 @@ pub struct RouterFigures {
     /// What that costs.
     #[serde(skip_serializing_if = "Figure::is_empty")]
     pub honest_95_cost: Figure,
+    /// The same for 97 %.
+    #[serde(skip_serializing_if = "Figure::is_empty")]
+    pub honest_97_quality: Figure,
+    /// What that costs.
+    #[serde(skip_serializing_if = "Figure::is_empty")]
+    pub honest_97_cost: Figure,
     /// Quality above the hull of single models at the same cost, mean of the honest points for 90,
     /// 95 and 98 %.
     #[serde(skip_serializing_if = "Figure::is_empty")]
@@ -86,12 +95,14 @@ pub struct RouterFigures {
 pub struct Evaluation {
     /// Name of the data.
     pub data: String,
-    /// `random` or `task`.
+    /// `random`, `task` or `time`.
     pub split: &'static str,
     /// Number of splits.
     pub seeds: u64,
     /// Prompts used.
     pub prompts: usize,
+    /// How many of them each task has.
+    pub mix: BTreeMap<String, usize>,
     /// What was left out.
     pub left_out: LeftOut,
     /// True where answer lengths are constants of the task's class.
@@ -169,9 +180,12 @@ pub fn evaluate(
     let parts = parts_of_tasks(outcomes);
     for (signals, prompt) in tagged.iter_mut().zip(&outcomes.prompts) {
         let part = if parts.contains(prompt.sub.as_str()) { prompt.sub.as_str() } else { "" };
-        signals.tag = Some(tag_of_words(&format!("{}/{part}", prompt.task)));
+        let named = || tag_of_words(&format!("{}/{part}", prompt.task));
+        signals.tag = Some(prompt.tag.unwrap_or_else(named));
     }
     let mut run = Run { outcomes, options, groups: &groups, now_ns, rows: Vec::new() };
+    let prior = (!options.priors.is_empty())
+        .then(|| Prior::fit(&options.priors.iter().collect::<Vec<&Outcomes>>()));
     let mut cascades = Vec::new();
     let mut models = Vec::new();
     for seed in 0..options.seeds {
@@ -181,6 +195,7 @@ pub fn evaluate(
             models = judged.models(outcomes);
         }
         run.baselines(&judged, &parts);
+        run.prior(prior.as_ref(), &untagged, &judged, &parts);
         run.router("text", &untagged, &parts, &judged);
         let trained = run.router("tag", &tagged, &parts, &judged);
         if let Some(rungs) = &cascade {
@@ -189,15 +204,25 @@ pub fn evaluate(
     }
     Ok(Evaluation {
         data: outcomes.name.clone(),
-        split: if options.split == SplitBy::Task { "task" } else { "random" },
+        split: options.split.as_str(),
         seeds: options.seeds,
         prompts: outcomes.prompts.len(),
+        mix: mix_of(outcomes),
         left_out: outcomes.left_out,
         is_length_assumed: outcomes.is_length_assumed,
         models,
         routers: run.summary(),
         cascade: cascade.map(|rungs| cascade_report(outcomes, &rungs, &cascades)),
     })
+}
+
+/// Tasks of a set by number of prompts.
+fn mix_of(outcomes: &Outcomes) -> BTreeMap<String, usize> {
+    let mut mix = BTreeMap::new();
+    for prompt in &outcomes.prompts {
+        *mix.entry(prompt.task.clone()).or_default() += 1;
+    }
+    mix
 }
 
 /// Parts of tasks that stand for an application of their own: neither most of the data nor a handful
@@ -242,10 +267,13 @@ impl Judged {
     }
 }
 
+/// Figures of one router on one split.
+const FIGURES: usize = 15;
+
 /// One router on one split.
 struct Row {
     name: &'static str,
-    figures: [Option<f64>; 13],
+    figures: [Option<f64>; FIGURES],
     setting: Option<Setting>,
     curve: Vec<(f64, f64)>,
 }
@@ -286,11 +314,28 @@ impl Run<'_> {
         let _ = self.curve("feature-free", judged, &points);
     }
 
+    /// The choice by a prior made of other sets; nothing where there is none.
+    fn prior(
+        &mut self,
+        prior: Option<&Prior>,
+        signals: &[Signals],
+        judged: &Judged,
+        parts: &Split,
+    ) {
+        let Some(prior) = prior else { return };
+        let outcomes = self.outcomes;
+        let predictions = predict(&prior.onto(outcomes, &parts.train), signals, &parts.test);
+        let choices = predictions.choices(outcomes, &policy::kept(outcomes, &parts.train, 0.0));
+        let values = policy::values(outcomes, &parts.train, VALUES);
+        let points = sweep(outcomes, &parts.test, &choices, &values);
+        let _ = self.curve("prior", judged, &points);
+    }
+
     fn curve(&mut self, name: &'static str, judged: &Judged, points: &[Point]) -> &mut Row {
         let hull = Hull::of(points);
         let area = hull.area(judged.low, judged.high);
         let at = |share: f64| hull.cost_for(share * judged.best).map(|cost| cost / judged.high);
-        let mut figures = [None; 13];
+        let mut figures = [None; FIGURES];
         figures[0] = Some(area);
         figures[1] = Some(area - judged.hull.area(judged.low, judged.high));
         for (at_figure, share) in [(2, 0.95), (3, 0.97), (4, 0.98), (5, 1.0)] {
@@ -324,7 +369,7 @@ impl Run<'_> {
             let value = self.honest_value(&trained, &values, share);
             value.map(|value| replay(outcomes, &parts.test, &choices, value))
         };
-        let honest_95 = honest(0.95);
+        let (honest_95, honest_97) = (honest(0.95), honest(0.97));
         let lifts: Vec<f64> = [honest(0.90), honest_95, honest(0.98)]
             .into_iter()
             .flatten()
@@ -339,6 +384,8 @@ impl Run<'_> {
         row.figures[9] = honest_95.map(|point| point.cost / judged.high);
         row.figures[10] =
             (!lifts.is_empty()).then(|| lifts.iter().sum::<f64>() / lifts.len() as f64);
+        row.figures[13] = honest_97.map(|point| point.quality / judged.best);
+        row.figures[14] = honest_97.map(|point| point.cost / judged.high);
         row.figures[11] = Some(p50);
         row.figures[12] = Some(p99);
         row.setting = Some(trained.setting);
@@ -415,8 +462,9 @@ impl Run<'_> {
     }
 
     fn summary(&self) -> Vec<RouterFigures> {
-        ["hull", "feature-free", "text", "tag"]
+        ["hull", "feature-free", "prior", "text", "tag"]
             .into_iter()
+            .filter(|name| self.rows.iter().any(|row| row.name == *name))
             .map(|name| {
                 let rows: Vec<&Row> = self.rows.iter().filter(|row| row.name == name).collect();
                 let figure = |at: usize| Figure::of(rows.iter().map(|row| row.figures[at]));
@@ -432,6 +480,8 @@ impl Run<'_> {
                     ece: figure(7),
                     honest_95_quality: figure(8),
                     honest_95_cost: figure(9),
+                    honest_97_quality: figure(13),
+                    honest_97_cost: figure(14),
                     honest_lift: figure(10),
                     decision_us_p50: figure(11),
                     decision_us_p99: figure(12),

@@ -4,6 +4,7 @@
 //! parts of the training prompts that a first fit did not see, once parted by chance and once by
 //! whole tasks. Data with little to learn from text so ends near its means by itself.
 
+mod boost;
 mod folds;
 mod raw;
 mod ridge;
@@ -17,6 +18,7 @@ use crate::data::Outcomes;
 use crate::measure::Hull;
 use crate::policy::{self, Predictions};
 
+pub use boost::Boost;
 pub use folds::HeldOut;
 pub use ridge::{platt, ridge};
 
@@ -27,6 +29,8 @@ pub struct Recipe {
     pub alpha: f32,
     /// Steps of its solver.
     pub steps: usize,
+    /// How trees are grown.
+    pub boost: Boost,
     /// Words in more than this share of prompts do not search neighbours.
     pub common: f32,
     /// Parts that the training prompts are split into to judge with.
@@ -37,7 +41,7 @@ pub struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { alpha: 8.0, steps: 20, common: 0.1, folds: 3, seed: 1 }
+        Self { alpha: 16.0, steps: 20, boost: Boost::default(), common: 0.1, folds: 3, seed: 1 }
     }
 }
 
@@ -69,6 +73,9 @@ const GUARDS: [Option<(f32, f32)>; 3] = [Some((0.05, 0.5)), Some((0.3, 0.7)), No
 /// How far below the hull of single models a model may lie and still be chosen from.
 const SLACKS: [f64; 2] = [0.02, 1.0];
 
+/// How much of the trees counts.
+const TREES: [f32; 3] = [0.0, 0.5, 1.0];
+
 /// With fewer tasks than this, what happens on a new one cannot be learned: then the first
 /// guard and slack are kept.
 const TASKS_TO_JUDGE_BY: usize = 5;
@@ -85,6 +92,8 @@ pub struct Setting {
     pub guard: Option<(f32, f32)>,
     /// How far below the hull a model may lie.
     pub slack: f64,
+    /// How much of the trees over counts counts.
+    pub trees: f32,
 }
 
 /// What training found.
@@ -114,15 +123,14 @@ pub fn train(
     let distinct: BTreeSet<&str> = rows.iter().map(|row| groups[*row]).collect();
     let is_cautious = distinct.len() < TASKS_TO_JUDGE_BY;
     let setting = best_setting(outcomes, &chance, &tasks, rows, is_cautious);
-    let (mix, guard) = (setting.mix, setting.guard);
-    let calibration = calibration(outcomes, &chance.predictions(mix, guard, &[]));
+    let calibration = calibration(outcomes, &chance.predictions(setting, &[]));
     let raw = raw::Raw::fit(outcomes, signals, rows, recipe);
     Trained {
-        by_chance: chance.predictions(mix, guard, &calibration),
-        by_task: tasks.predictions(mix, guard, &calibration),
+        by_chance: chance.predictions(setting, &calibration),
+        by_task: tasks.predictions(setting, &calibration),
         estimator: Estimator {
             kept: policy::kept(outcomes, rows, setting.slack),
-            ..raw.estimator(outcomes, mix, guard, calibration)
+            ..raw.estimator(outcomes, setting, calibration)
         },
         setting,
     }
@@ -137,7 +145,7 @@ fn best_setting(
 ) -> Setting {
     let values = policy::values(outcomes, rows, 40);
     let area = |held: &HeldOut, setting: &Setting| {
-        let predictions = held.predictions(setting.mix, setting.guard, &[]);
+        let predictions = held.predictions(*setting, &[]);
         if predictions.rows.is_empty() {
             return 0.0;
         }
@@ -150,16 +158,23 @@ fn best_setting(
     let mut tried = Vec::new();
     for slack in SLACKS.into_iter().take(if is_cautious { 1 } else { SLACKS.len() }) {
         for guard in GUARDS.into_iter().take(if is_cautious { 1 } else { GUARDS.len() }) {
-            for mix in MIXES {
-                let setting = Setting { mix, guard, slack };
-                let by_task = if is_cautious { 0.0 } else { area(tasks, &setting) };
-                tried.push((area(chance, &setting) + by_task, setting));
+            for trees in TREES {
+                // Trees need neither the guard between nor the widest choice: that would be tried
+                // for long and never taken.
+                if trees > 0.0 && (guard == GUARDS[1] || slack > SLACKS[0]) {
+                    continue;
+                }
+                for mix in MIXES {
+                    let setting = Setting { mix, guard, slack, trees };
+                    let by_task = if is_cautious { 0.0 } else { area(tasks, &setting) };
+                    tried.push((area(chance, &setting) + by_task, setting));
+                }
             }
         }
     }
     let best = tried.iter().map(|(area, _)| *area).fold(f64::MIN, f64::max);
     let is_as_good = |(area, _): &&(f64, Setting)| *area >= best - AS_GOOD;
-    let cautious = Setting { mix: MIXES[0], guard: GUARDS[0], slack: SLACKS[0] };
+    let cautious = Setting { mix: MIXES[0], guard: GUARDS[0], slack: SLACKS[0], trees: TREES[0] };
     tried.iter().find(is_as_good).map_or(cautious, |(_, setting)| *setting)
 }
 

@@ -13,7 +13,7 @@ use crate::split::{SplitBy, groups_of};
 /// What learning found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Learned {
-    /// Prompts left out by chance.
+    /// The newest prompts left out where their times are known, else some by chance.
     pub by_chance: Evaluation,
     /// Whole tasks left out.
     pub by_task: Evaluation,
@@ -43,15 +43,21 @@ pub fn learn(
             "Learning must be judged on tasks that were left out: give it two or more.",
         ));
     }
-    let options = |split| Options { split, seeds, cascade: Vec::new(), recipe: *recipe };
-    let by_chance = evaluate(outcomes, &options(SplitBy::Random), now_ns)?;
+    let options =
+        |split| Options { split, seeds, cascade: Vec::new(), recipe: *recipe, priors: Vec::new() };
+    let is_dated = outcomes.prompts.iter().all(|prompt| prompt.at_ms.is_some());
+    let today = if is_dated { SplitBy::Time } else { SplitBy::Random };
+    let by_chance = evaluate(outcomes, &options(today), now_ns)?;
     let by_task = evaluate(outcomes, &options(SplitBy::Task), now_ns)?;
     let refused: Vec<String> = [&by_chance, &by_task].into_iter().filter_map(why_not).collect();
     let estimator = refused.is_empty().then(|| {
         let signals: Vec<Signals> = outcomes
             .prompts
             .iter()
-            .map(|prompt| Signals::of(&prompt.text, Some(tag_of_words(&prompt.task))))
+            .map(|prompt| {
+                let tag = prompt.tag.unwrap_or_else(|| tag_of_words(&prompt.task));
+                Signals::of(&prompt.text, Some(tag))
+            })
             .collect();
         let rows: Vec<usize> = (0..outcomes.prompts.len()).collect();
         train(outcomes, &signals, &groups, &rows, recipe).estimator

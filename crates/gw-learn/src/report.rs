@@ -104,6 +104,55 @@ fn honest(router: &RouterFigures) -> String {
     line
 }
 
+/// What is saved against always asking the best model, how that was found, and what speaks against it.
+pub fn savings(evaluation: &Evaluation) -> String {
+    let mut text = String::from("\nsavings against always asking the best single model\n");
+    let mut line = |name: &str, promise: &str, quality: &Figure, cost: &Figure| {
+        let (Some(delivered), Some(paid)) = (quality.mean, cost.mean) else { return };
+        let margin =
+            cost.margin.map_or(String::new(), |margin| format!(" ± {:.0}", margin * 100.0));
+        let _ = writeln!(
+            text,
+            "  {name:8} {promise} promised: {:.0}{margin} % cheaper at {:.1} % of its quality",
+            (1.0 - paid) * 100.0,
+            delivered * 100.0,
+        );
+    };
+    for router in &evaluation.routers {
+        line(router.name, "97 %", &router.honest_97_quality, &router.honest_97_cost);
+    }
+    if let Some(cascade) = &evaluation.cascade {
+        line("cascade", "98 %", &cascade.honest_98_quality, &cascade.honest_98_cost);
+    }
+    let mix: Vec<String> = evaluation
+        .mix
+        .iter()
+        .map(|(task, count)| {
+            format!("{task} {:.0} %", *count as f64 * 100.0 / evaluation.prompts.max(1) as f64)
+        })
+        .collect();
+    let _ = writeln!(
+        text,
+        "mix: {}\nmethod: split {}, {} times 60/40; the value of an answer is chosen on training prompts \
+         that their fit did not see, to keep the promise there; quality and cost are then measured on \
+         prompts that nothing saw, as shares of the model that is best on them (a cascade's: of its last \
+         model). ± is the 95 % interval over splits.",
+        mix.join(", "),
+        evaluation.split,
+        evaluation.seeds,
+    );
+    text.push_str(
+        "caveats: list prices without prompt caches; the mix is the data's, not yours; on tasks that \
+         nothing was learned about a promise does not hold (--split task shows by how much)",
+    );
+    text.push_str(if evaluation.is_length_assumed {
+        "; answer lengths are assumed, so cost shares mostly show price ratios.\n"
+    } else {
+        ".\n"
+    });
+    text
+}
+
 fn with_margin(figure: &Figure, is_signed: bool) -> String {
     let Some(mean) = figure.mean else { return "-".to_owned() };
     let sign = if is_signed && mean >= 0.0 { "+" } else { "" };
@@ -125,7 +174,8 @@ fn plain(figure: &Figure, digits: usize) -> String {
 }
 
 /// Colours of curves, readable for most kinds of colour blindness.
-const COLOURS: [(&str, &str); 5] = [
+const COLOURS: [(&str, &str); 6] = [
+    ("prior", "#cc79a7"),
     ("hull", "#777777"),
     ("feature-free", "#e69f00"),
     ("text", "#56b4e9"),

@@ -12,6 +12,19 @@ pub enum SplitBy {
     Random,
     /// Whole tasks by chance: the traffic of tomorrow is new.
     Task,
+    /// The newest prompts: what is learned today is used tomorrow.
+    Time,
+}
+
+impl SplitBy {
+    /// Its word in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Task => "task",
+            Self::Time => "time",
+        }
+    }
 }
 
 /// Places of prompts.
@@ -30,12 +43,28 @@ pub const TRAIN_SHARE: f64 = 0.6;
 #[expect(clippy::cast_precision_loss, reason = "counts of prompts")]
 pub fn split(outcomes: &Outcomes, by: SplitBy, seed: u64) -> Split {
     let rows: Vec<usize> = (0..outcomes.prompts.len()).collect();
+    if by == SplitBy::Time {
+        return split_by_time(outcomes, seed);
+    }
     let groups = groups_of(outcomes);
     split_rows(&rows, &groups, by, TRAIN_SHARE, seed).unwrap_or_else(|| {
         let cut = (rows.len() as f64 * TRAIN_SHARE).round();
         let cut = rows.iter().take_while(|row| (**row as f64) < cut).count();
         Split { train: rows[..cut].to_vec(), test: rows[cut..].to_vec() }
     })
+}
+
+/// Older prompts to learn from, newer ones to judge on; each seed cuts at another time.
+#[expect(clippy::cast_precision_loss, reason = "counts of prompts")]
+fn split_by_time(outcomes: &Outcomes, seed: u64) -> Split {
+    let mut rows: Vec<usize> = (0..outcomes.prompts.len()).collect();
+    rows.sort_by_key(|row| (outcomes.prompts[*row].at_ms, *row));
+    let share = TRAIN_SHARE + [0.0, -0.1, 0.1][(seed % 3) as usize];
+    let cut = (rows.len() as f64 * share).round() as usize;
+    let mut test = rows.split_off(cut.min(rows.len()));
+    rows.sort_unstable();
+    test.sort_unstable();
+    Split { train: rows, test }
 }
 
 /// Splits some prompts; `None` where fewer than two groups are there to split by.

@@ -61,6 +61,7 @@ fn definitions(claim: &Claim) -> (Vec<Budget>, Vec<Limit>) {
         is_hard: true,
         max_layer: None,
         alerts: vec![80],
+        when_away: None,
     });
     let limits = claim.scopes.iter().flat_map(|scope| {
         [LimitKind::RequestsPerMinute, LimitKind::TokensPerMinute].map(|kind| Limit {
@@ -68,6 +69,8 @@ fn definitions(claim: &Claim) -> (Vec<Budget>, Vec<Limit>) {
             scope: scope.clone(),
             kind,
             max: u64::MAX,
+            when_away: None,
+            wait_ms: None,
         })
     });
     (budgets.collect(), limits.collect())

@@ -164,7 +164,7 @@ impl Book {
                 && meter.limit.scope == limit.scope
                 && meter.limit.kind == limit.kind
         }) {
-            meter.limit.max = limit.max;
+            meter.limit = limit.clone();
             return;
         }
         self.remove_limit(&limit.id);

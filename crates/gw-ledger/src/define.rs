@@ -35,6 +35,10 @@ pub fn check_budget(budget: &Budget) -> Result<()> {
 /// [`gw_core::Kind::InvalidRequest`], naming the field.
 pub fn check_limit(limit: &Limit) -> Result<()> {
     check_id("id", &limit.id)?;
+    if limit.wait_ms.is_some_and(|wait_ms| wait_ms > limits::LIMIT_WAIT_MS_MAX) {
+        let message = format!("a call waits {} ms at most", limits::LIMIT_WAIT_MS_MAX);
+        return Err(Error::bad_field("wait_ms", message));
+    }
     check_scope(&limit.scope)
 }
 
@@ -67,6 +71,7 @@ mod tests {
             is_hard: true,
             max_layer: None,
             alerts: vec![1, 1_000],
+            when_away: None,
         };
         assert!(check_budget(&good).is_ok());
         let field =
@@ -85,6 +90,16 @@ mod tests {
         );
         assert_eq!(field(Budget { id: String::new(), ..good }).as_deref(), Some("id"));
         let kind = LimitKind::Concurrent;
-        assert!(check_limit(&Limit { id: "l".into(), scope, kind, max: 0 }).is_err());
+        assert!(
+            check_limit(&Limit {
+                id: "l".into(),
+                scope,
+                kind,
+                max: 0,
+                when_away: None,
+                wait_ms: None
+            })
+            .is_err()
+        );
     }
 }

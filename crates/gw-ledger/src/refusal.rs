@@ -120,6 +120,7 @@ mod tests {
             is_hard: true,
             max_layer: None,
             alerts: Vec::new(),
+            when_away: None,
         };
         let status = BudgetStatus {
             budget,
@@ -140,6 +141,8 @@ mod tests {
             scope: Scope::new(ScopeKind::Key, "key_1"),
             kind: LimitKind::TokensPerMinute,
             max: 100,
+            when_away: None,
+            wait_ms: None,
         };
         let refuse = |retry_after_ms| {
             let limit = limit.clone();

@@ -78,6 +78,11 @@ impl Profile {
         }
     }
 
+    /// True where a client of this profile has a person fill in forms.
+    pub(crate) fn fills_forms(self) -> bool {
+        self.0 & Self::FORM != 0
+    }
+
     /// True where answers differ from client to client even without a call under way.
     pub(crate) fn has_roots(self) -> bool {
         self.0 & Self::ROOTS != 0
@@ -107,6 +112,11 @@ pub(crate) trait Caller: Send + Sync + 'static {
 
     /// The least severe log message that it wants; `None` for no messages.
     fn log_level(&self) -> Option<&str>;
+
+    /// True where nothing but the caller's id is known of it: a job of an earlier process.
+    fn is_orphan(&self) -> bool {
+        false
+    }
 
     /// Tells the client something that belongs to the request. Lost where it no longer listens.
     fn notify(&self, method: &str, params: Fields);

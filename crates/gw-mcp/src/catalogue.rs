@@ -56,6 +56,8 @@ pub(crate) struct Shown {
     pub(crate) server: Arc<str>,
     pub(crate) priority: i64,
     pub(crate) lists: Arc<Lists>,
+    /// True for the gateway itself, whose tools keep their names and come first.
+    pub(crate) is_own: bool,
 }
 
 /// The merged offer.
@@ -84,9 +86,9 @@ const URIS: Naming = Naming { field: "uri", prefix: names::prefixed_uri };
 const TEMPLATES: Naming = Naming { field: "uriTemplate", prefix: names::prefixed_uri };
 
 impl Catalogue {
-    /// Merges what servers offer, in the order of their names.
+    /// Merges what servers offer, in the order of their names; the gateway's own comes first.
     pub(crate) fn build(mode: NameMode, mut servers: Vec<Shown>) -> Self {
-        servers.sort_by(|a, b| a.server.cmp(&b.server));
+        servers.sort_by(|a, b| (!a.is_own, &a.server).cmp(&(!b.is_own, &b.server)));
         let tools = |lists: &Lists| lists.tools.iter().map(|tool| tool.fields.clone()).collect();
         let mut by_id = HashMap::new();
         let all_tools = Self::shelf(mode, NAMES, &servers, tools, &mut by_id);
@@ -116,6 +118,7 @@ impl Catalogue {
         list: impl Fn(&Lists) -> Vec<Fields>,
         by_id: &mut HashMap<String, Entry>,
     ) -> Shelf {
+        let own = servers.iter().find(|it| it.is_own).map(|it| Arc::clone(&it.server));
         let mut found: Vec<(i64, Entry)> = Vec::new();
         let mut owners: HashMap<String, HashSet<Arc<str>>> = HashMap::new();
         for server in servers {
@@ -140,6 +143,7 @@ impl Catalogue {
         for (_, mut entry) in found {
             let is_shared = owners.get(&entry.own).is_some_and(|owners| owners.len() > 1);
             let is_prefixed = match mode {
+                _ if own.as_ref() == Some(&entry.server) => false,
                 NameMode::Always => true,
                 NameMode::OnCollision => is_shared,
                 NameMode::Never | NameMode::Priority => false,
@@ -302,7 +306,7 @@ mod tests {
             Tool { name: (*name).to_owned(), fields, mirrored: Arc::from([]) }
         };
         let lists = Lists { tools: tools.iter().map(tool).collect(), ..Lists::default() };
-        Shown { server: name.into(), priority, lists: Arc::new(lists) }
+        Shown { server: name.into(), priority, lists: Arc::new(lists), is_own: false }
     }
 
     fn exposed(mode: NameMode) -> Vec<String> {
@@ -319,6 +323,16 @@ mod tests {
         assert_eq!(exposed(NameMode::OnCollision), ["a:a__x", "b:b__x", "b:y"]);
         assert_eq!(exposed(NameMode::Never), ["a:x", "b:y"]);
         assert_eq!(exposed(NameMode::Priority), ["b:x", "b:y"]);
+    }
+
+    #[test]
+    fn the_gateways_own_tools_keep_their_names() {
+        for mode in [NameMode::Always, NameMode::OnCollision, NameMode::Never, NameMode::Priority] {
+            let own = Shown { is_own: true, ..server("gateway", i64::MAX, &["x"]) };
+            let catalogue = Catalogue::build(mode, vec![server("a", 7, &["x"]), own]);
+            assert_eq!(&*catalogue.tools.find("x").unwrap().server, "gateway", "{mode:?}");
+            assert!(catalogue.tool_by_id("a::x").is_some());
+        }
     }
 
     #[test]

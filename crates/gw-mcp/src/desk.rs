@@ -15,6 +15,7 @@ use crate::message::{Outcome, RESOURCE_NOT_FOUND, RpcError};
 use crate::meta;
 use crate::names;
 use crate::options::Exposure;
+use crate::own::{self, OWN_SERVER};
 use crate::raw::{self, Fields, Raw};
 
 /// One caller at one address.
@@ -84,6 +85,14 @@ impl Desk {
         let pinned = options.favourites.iter().filter_map(|id| catalogue.tool_by_id(id));
         let pinned = pinned.filter(|entry| self.view.sees_tool(entry));
         tools.extend(pinned.map(|entry| entry.shown.to_raw()));
+        if let Some(own) = self.hub.own_tools() {
+            let own = catalogue.tools.entries.iter().filter(|entry| {
+                *entry.server == *OWN_SERVER
+                    && own.is_pinned(&entry.own)
+                    && self.view.sees_tool(entry)
+            });
+            tools.extend(own.map(|entry| entry.shown.to_raw()));
+        }
         tools
     }
 
@@ -228,6 +237,12 @@ impl Desk {
         mut params: Fields,
         limit: Option<Duration>,
     ) -> Result<Answered, RpcError> {
+        if **server == *OWN_SERVER
+            && let Some(own) = self.hub.own_tools()
+        {
+            let (caller, principal) = (&self.caller, &self.view.principal);
+            return own::call(own, caller, principal, &params, limit).await;
+        }
         let Some(upstream) = self.hub.upstream(server) else {
             return Err(RpcError::internal(format!(
                 "MCP server `{server}` is no longer configured"

@@ -19,6 +19,7 @@ use crate::catalogue::{Catalogue, Shown, View};
 use crate::jobs::Jobs;
 use crate::modern::Parking;
 use crate::options::{Exposure, McpOptions};
+use crate::own::{self, OWN_SERVER, OwnTools};
 use crate::raw::Fields;
 use crate::seal::Sealer;
 use crate::session::Sessions;
@@ -96,6 +97,8 @@ pub struct Hub {
     pub(crate) parking: Parking,
     pub(crate) sessions: Sessions,
     pub(crate) jobs: Jobs,
+    /// The gateway's own tools.
+    pub(crate) own: Option<Arc<dyn OwnTools>>,
     stopped: CancellationToken,
     digests: Mutex<[blake3::Hash; 3]>,
     next_stream: AtomicU64,
@@ -110,6 +113,7 @@ impl Hub {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         job_store: Option<Arc<dyn JobStore>>,
+        own: Option<Arc<dyn OwnTools>>,
     ) -> Arc<Self> {
         let means = Arc::new(Means {
             client,
@@ -127,6 +131,7 @@ impl Hub {
         }
         let hub = Arc::new(Self {
             jobs: Jobs::new(job_store, options.jobs_max),
+            own,
             options: ArcSwap::from_pointee(options.clone()),
             upstreams: ArcSwap::default(),
             catalogue: ArcSwap::default(),
@@ -287,10 +292,17 @@ impl Hub {
         self.options.load().exposure.clone()
     }
 
+    /// The gateway's own tools, unless a server was given their name.
+    pub(crate) fn own_tools(&self) -> Option<&Arc<dyn OwnTools>> {
+        self.own.as_ref().filter(|_| !self.upstreams.load().contains_key(OWN_SERVER))
+    }
+
     /// True where an address names a group or server that exists.
     pub fn has_group(&self, name: &str) -> bool {
         let options = self.options.load();
-        options.groups.contains_key(name) || options.servers.contains_key(name)
+        options.groups.contains_key(name)
+            || options.servers.contains_key(name)
+            || (name == OWN_SERVER && self.own.is_some())
     }
 
     fn rebuild(&self) {
@@ -300,8 +312,15 @@ impl Hub {
             server: Arc::clone(&it.name),
             priority: it.options.priority,
             lists: it.lists(),
+            is_own: false,
         });
-        let catalogue = Catalogue::build(options.names, shown.collect());
+        let own = self.own_tools().map(|own| Shown {
+            server: OWN_SERVER.into(),
+            priority: i64::MAX,
+            lists: Arc::new(own::lists(&**own)),
+            is_own: true,
+        });
+        let catalogue = Catalogue::build(options.names, own.into_iter().chain(shown).collect());
         let digests = digests(&catalogue);
         self.catalogue.store(Arc::new(catalogue));
         let before = std::mem::replace(&mut *self.digests.lock(), digests);

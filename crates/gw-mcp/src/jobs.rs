@@ -38,6 +38,8 @@ struct Owned {
     owner: String,
     principal: Arc<Principal>,
     job: Shared,
+    /// True for a job of an earlier process.
+    is_orphan: bool,
 }
 
 #[derive(Default)]
@@ -73,7 +75,8 @@ impl Jobs {
         let owner = owner_of(principal);
         self.keep(&owner, &job).await?;
         let principal = Arc::clone(principal);
-        let owned = Owned { owner, principal, job: Arc::new(Mutex::new(job)) };
+        let job = Arc::new(Mutex::new(job));
+        let owned = Owned { owner, principal, job, is_orphan: false };
         self.table.lock().waiting.push(owned);
         self.wake.notify_one();
         Ok(())
@@ -213,8 +216,9 @@ impl Jobs {
                 key_id: (owner != "anonymous").then(|| owner.clone()),
                 ..Principal::default()
             };
-            let owned =
-                Owned { owner, principal: Arc::new(principal), job: Arc::new(Mutex::new(job)) };
+            let is_orphan = principal.key_id.is_some();
+            let (principal, job) = (Arc::new(principal), Arc::new(Mutex::new(job)));
+            let owned = Owned { owner, principal, job, is_orphan };
             self.table.lock().waiting.push(owned);
         }
     }
@@ -280,6 +284,7 @@ async fn work(hub: Arc<Hub>, owned: Owned) {
     let caller = Arc::new(JobCall {
         key: ClientKey(format!("job:{id}").into()),
         job: Arc::clone(&owned.job),
+        is_orphan: owned.is_orphan,
     });
     let desk =
         Desk { hub: Arc::clone(&hub), view, exposure: Exposure::All, is_modern: false, caller };
@@ -315,6 +320,7 @@ async fn work(hub: Arc<Hub>, owned: Owned) {
 struct JobCall {
     key: ClientKey,
     job: Shared,
+    is_orphan: bool,
 }
 
 #[async_trait]
@@ -333,6 +339,10 @@ impl Caller for JobCall {
 
     fn log_level(&self) -> Option<&str> {
         None
+    }
+
+    fn is_orphan(&self) -> bool {
+        self.is_orphan
     }
 
     fn notify(&self, method: &str, mut params: Fields) {

@@ -24,6 +24,7 @@ mod desk;
 mod five;
 mod hub;
 mod jobs;
+mod own;
 
 mod modern;
 mod outbox;
@@ -38,4 +39,5 @@ pub use meta::Identity;
 pub use options::{
     EraChoice, Exposure, McpOptions, NameMode, ServerOptions, ToolNames, TransportOptions,
 };
+pub use own::{Consent, OWN_SERVER, OwnCall, OwnTools};
 pub use upstream::State;

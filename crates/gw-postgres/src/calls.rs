@@ -164,6 +164,7 @@ impl CallRow {
             id: key(&id).into_owned(),
             user_id: self.user_id.clone(),
             project_id: self.project_id.clone(),
+            owner: self.key_id.clone(),
             began_at_ms: self.created_at.min(self.now_ms),
             now_ms: self.now_ms,
         })

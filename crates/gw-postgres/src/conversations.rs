@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use gw_core::chat::Message;
-use gw_core::record::{ConversationRef, StoredMessage, StoredSummary, TodoItem};
+use gw_core::limits::SUMMARY_VERSIONS_KEPT;
+use gw_core::record::{
+    ConversationHead, ConversationQuery, ConversationRef, StoredMessage, StoredSummary, TodoItem,
+};
 use gw_core::seam::Conversations;
 use gw_core::{ConversationId, Error, Result};
 use serde::{Deserialize, Serialize};
@@ -18,11 +21,13 @@ use crate::transaction::Body;
 /// Makes conversations where they are new and marks them as added to; their first known owners stay.
 /// Takes a JSON array, sorted by id so that replicas lock them in one order.
 pub(crate) const TOUCH: &str = "
-    INSERT INTO gateway.conversations AS talk (id, user_id, project_id, created_at, updated_at)
-    SELECT id, user_id, project_id, began_at_ms, now_ms
+    INSERT INTO gateway.conversations AS talk
+        (id, user_id, project_id, owner, created_at, updated_at)
+    SELECT id, user_id, project_id, owner, began_at_ms, now_ms
     FROM json_to_recordset($1::text::json) AS touch (
-        id text, user_id text, project_id text, began_at_ms bigint, now_ms bigint
+        id text, user_id text, project_id text, owner text, began_at_ms bigint, now_ms bigint
     ) ON CONFLICT (id) DO UPDATE SET
+        owner = coalesce(talk.owner, excluded.owner),
         user_id = coalesce(talk.user_id, excluded.user_id),
         project_id = coalesce(talk.project_id, excluded.project_id),
         created_at = least(talk.created_at, excluded.created_at),
@@ -42,6 +47,8 @@ pub(crate) struct Touch {
     pub(crate) id: String,
     pub(crate) user_id: Option<String>,
     pub(crate) project_id: Option<String>,
+    #[serde(default)]
+    pub(crate) owner: Option<String>,
     pub(crate) began_at_ms: i64,
     pub(crate) now_ms: i64,
 }
@@ -53,6 +60,7 @@ impl Touch {
             id: key(conversation.id.as_str()).into_owned(),
             user_id: conversation.user_id.map(text),
             project_id: conversation.project_id.map(text),
+            owner: conversation.owner.map(text),
             began_at_ms: now_ms,
             now_ms,
         }
@@ -62,6 +70,7 @@ impl Touch {
     pub(crate) fn add(&mut self, later: Self) {
         self.user_id = self.user_id.take().or(later.user_id);
         self.project_id = self.project_id.take().or(later.project_id);
+        self.owner = self.owner.take().or(later.owner);
         self.began_at_ms = self.began_at_ms.min(later.began_at_ms);
         self.now_ms = self.now_ms.max(later.now_ms);
     }
@@ -115,24 +124,66 @@ impl Turns {
 
 #[async_trait]
 impl Conversations for PostgresStore {
-    async fn append(&self, conversation: ConversationRef, turns: Vec<StoredMessage>) -> Result<()> {
+    async fn append(
+        &self,
+        conversation: ConversationRef,
+        turns: Vec<StoredMessage>,
+    ) -> Result<u64> {
         let touch = Touch::new(conversation, self.clock().unix_ms());
-        self.keep(Body::Turns(Turns::new(touch, &turns)?)).await
+        // Many conversations share a transaction, and a journal may hold it for a while.
+        self.keep(Body::Turns(Turns::new(touch, &turns)?)).await.map(|()| 0)
+    }
+
+    async fn turns(
+        &self,
+        id: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = "SELECT id, role, content, metadata, created_at, message FROM gateway.messages
+                   WHERE conversation_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+        let found = self.kept(sql, &[&key(id.as_str()), &rows::int(after), &limit]).await?;
+        self.read(|| found.iter().map(read_turn).collect())
+    }
+
+    async fn heads(&self, query: ConversationQuery) -> Result<Vec<ConversationHead>> {
+        let sql = "SELECT id, user_id, project_id, owner, created_at, updated_at,
+                       (SELECT count(*) FROM gateway.messages
+                        WHERE conversation_id = talk.id) AS messages,
+                       coalesce((SELECT max(version) FROM gateway.context_summaries
+                                 WHERE conversation_id = talk.id), 0) AS summary_version
+                   FROM gateway.conversations AS talk
+                   WHERE ($1::text IS NULL OR id = $1) AND ($2::text IS NULL OR user_id = $2)
+                       AND ($3::text IS NULL OR owner = $3)
+                       AND ($4::bigint IS NULL OR updated_at < $4)
+                   ORDER BY updated_at DESC, id LIMIT $5";
+        let id = query.id.as_ref().map(|id| key(id.as_str()).into_owned());
+        let user = query.user_id.as_deref().map(|text| stored(text).into_owned());
+        let owner = query.owner.as_deref().map(|text| stored(text).into_owned());
+        let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+        let found = self.kept(sql, &[&id, &user, &owner, &query.before_ms, &limit]).await?;
+        self.read(|| found.iter().map(read_head).collect())
+    }
+
+    async fn summaries(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredSummary>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = "SELECT version, summary, created_at FROM gateway.context_summaries
+                   WHERE conversation_id = $1 ORDER BY version DESC LIMIT $2";
+        let found = self.kept(sql, &[&key(id.as_str()), &limit]).await?;
+        self.read(|| found.iter().map(read_summary).collect())
     }
 
     async fn recent(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredMessage>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let sql = "SELECT role, content, metadata, created_at, message FROM gateway.messages
+        let sql = "SELECT id, role, content, metadata, created_at, message FROM gateway.messages
                    WHERE conversation_id = $1 ORDER BY id DESC LIMIT $2";
         let found = self.kept(sql, &[&key(id.as_str()), &limit]).await?;
         self.read(|| found.iter().rev().map(read_turn).collect())
     }
 
     async fn summary(&self, id: &ConversationId) -> Result<Option<StoredSummary>> {
-        let sql = "SELECT version, summary, created_at FROM gateway.context_summaries
-                   WHERE conversation_id = $1 ORDER BY version DESC LIMIT 1";
-        let found = self.kept(sql, &[&key(id.as_str())]).await?;
-        self.read(|| found.first().map(read_summary).transpose())
+        Ok(self.summaries(id, 1).await?.into_iter().next())
     }
 
     async fn put_summary(&self, conversation: ConversationRef, body: Value) -> Result<u32> {
@@ -142,12 +193,19 @@ impl Conversations for PostgresStore {
         })?;
         let touch = Touch::new(conversation, self.clock().unix_ms());
         // The first statement locks the conversation, so that the second sees every version.
-        let insert = "INSERT INTO gateway.context_summaries
+        let insert = "WITH newest AS (
+                          SELECT coalesce(max(version), 0) AS version
+                          FROM gateway.context_summaries WHERE conversation_id = $1
+                      ), removed AS (
+                          DELETE FROM gateway.context_summaries USING newest
+                          WHERE conversation_id = $1
+                              AND context_summaries.version <= newest.version + 1 - $4
+                      ) INSERT INTO gateway.context_summaries
                           (conversation_id, summary, version, created_at)
-                      SELECT $1, $2, coalesce(max(version), 0) + 1, $3
-                      FROM gateway.context_summaries WHERE conversation_id = $1
+                      SELECT $1, $2, newest.version + 1, $3 FROM newest
                       RETURNING version";
-        let values: crate::database::Values<'_> = &[&touch.id, &text, &touch.now_ms];
+        let values: crate::database::Values<'_> =
+            &[&touch.id, &text, &touch.now_ms, &SUMMARY_VERSIONS_KEPT];
         let found = self.touch_and(&touch, insert, values).await?;
         let version = self.read(|| match found.first() {
             Some(row) => rows::unsigned(row, "version"),
@@ -207,6 +265,22 @@ fn read_turn(row: &Row) -> Result<StoredMessage, Fault> {
         message: rows::json_or_default::<Option<Message>>(row, "message")?,
         metadata: rows::json_or_default(row, "metadata")?,
         created_at_ms: row.try_get("created_at")?,
+        place: rows::unsigned(row, "id")?,
+    })
+}
+
+fn read_head(row: &Row) -> Result<ConversationHead, Fault> {
+    Ok(ConversationHead {
+        conversation: ConversationRef {
+            id: ConversationId::from(rows::text(row, "id")?),
+            user_id: rows::text_or_none(row, "user_id")?,
+            project_id: rows::text_or_none(row, "project_id")?,
+            owner: rows::text_or_none(row, "owner")?,
+        },
+        messages: rows::unsigned(row, "messages")?,
+        summary_version: u32::try_from(rows::unsigned(row, "summary_version")?).unwrap_or(u32::MAX),
+        created_at_ms: row.try_get("created_at")?,
+        updated_at_ms: row.try_get("updated_at")?,
     })
 }
 

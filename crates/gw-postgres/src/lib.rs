@@ -24,6 +24,8 @@ mod keys;
 mod listen;
 mod migrate;
 mod options;
+mod outcomes;
+mod personal;
 mod replay;
 mod reports;
 mod responses;

@@ -28,6 +28,12 @@ const MIGRATIONS: &[Migration] = &[
         name: "responses",
         sql: include_str!("../migrations/0004_responses.sql"),
     },
+    Migration { version: 6, name: "context", sql: include_str!("../migrations/0006_context.sql") },
+    Migration {
+        version: 8,
+        name: "outcomes",
+        sql: include_str!("../migrations/0008_outcomes.sql"),
+    },
 ];
 
 /// Applies what is missing.

@@ -87,6 +87,11 @@ async fn postgres_passes_the_suite() {
         Arc::new(open_with(options(&database, &folder)).await.expect("opened"))
     })
     .await;
+    suite::run_personal(async || {
+        let database = TestDatabase::new().await;
+        Arc::new(open_with(options(&database, &folder)).await.expect("opened"))
+    })
+    .await;
     drop(server);
 }
 

@@ -86,10 +86,18 @@ fn definitions() -> (Vec<Budget>, Vec<Limit>) {
             is_hard: true,
             max_layer: None,
             alerts: vec![80],
+            when_away: None,
         });
         for limit in [LimitKind::RequestsPerMinute, LimitKind::TokensPerMinute] {
             let id = format!("{kind}-{}", limit.as_str());
-            limits.push(Limit { id, scope: scope.clone(), kind: limit, max: 1_000_000_000_000 });
+            limits.push(Limit {
+                id,
+                scope: scope.clone(),
+                kind: limit,
+                max: 1_000_000_000_000,
+                when_away: None,
+                wait_ms: None,
+            });
         }
     }
     (budgets, limits)

@@ -1,6 +1,8 @@
 //! Which counter a budget or a limit has in Redis: one for each window, with a name that says all.
 
-use gw_core::budget::{Amount, Budget, Limit, LimitKind, SPEND_SLOT_MS, Spending, Window, slot_of};
+use gw_core::budget::{
+    Amount, Budget, Limit, LimitKind, SPEND_SLOT_MS, Spending, WhenAway, Window, slot_of,
+};
 use gw_core::scope::Scope;
 use gw_ledger::window::{Span, span};
 use serde::Serialize;
@@ -75,6 +77,14 @@ impl Definition {
         match self {
             Self::Budget(budget) => budget.is_hard.then(|| budget.cap.number()),
             Self::Limit(limit) => Some(i128::from(limit.max)),
+        }
+    }
+
+    /// Its own word on what happens while Redis is away.
+    pub(crate) fn when_away(&self) -> Option<WhenAway> {
+        match self {
+            Self::Budget(budget) => budget.when_away,
+            Self::Limit(limit) => limit.when_away,
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use gw_core::budget::Budget;
 use gw_core::ids::InstanceId;
 use gw_core::seam::{Budgets, Clock, Instances};
 use gw_core::{Error, Kind, Result};
@@ -19,8 +20,11 @@ use crate::link::Link;
 use crate::message::{Reply, Request};
 use crate::past;
 
-/// Longest wait for the durable store, in milliseconds.
-const STORE_MS_MAX: u64 = 2_000;
+/// Longest wait for the durable store, in milliseconds: less than calls wait for their counters.
+const STORE_MS_MAX: u64 = 4_000;
+
+/// Pause between two questions to a durable store that does not answer, in milliseconds.
+const STORE_AGAIN_MS: u64 = 100;
 
 /// How often dead instances are looked for in the durable store, in milliseconds.
 const LOOK_MS: u64 = 5_000;
@@ -45,6 +49,8 @@ pub(crate) struct Office {
     pub(crate) answers: watch::Sender<u64>,
     pub(crate) on_budget: Mutex<Option<OnBudget>>,
     pub(crate) is_up: AtomicBool,
+    /// When Redis answered last, on the monotonic clock; before that, the start.
+    answered_ms: AtomicU64,
     /// Counters whose base is being read.
     seeding: Mutex<BTreeSet<String>>,
     is_looking: AtomicBool,
@@ -61,7 +67,7 @@ impl Office {
         budgets: Arc<dyn Budgets>,
         instances: Arc<dyn Instances>,
     ) -> Self {
-        let lease_ms = desk.lease_ms;
+        let (lease_ms, started_ms) = (desk.lease_ms, clock.monotonic_ms());
         Self {
             desk: Arc::new(Mutex::new(desk)),
             clock,
@@ -72,6 +78,7 @@ impl Office {
             answers: watch::Sender::new(0),
             on_budget: Mutex::new(None),
             is_up: false.into(),
+            answered_ms: started_ms.into(),
             seeding: Mutex::default(),
             is_looking: false.into(),
             lease_ms,
@@ -130,6 +137,7 @@ impl Office {
                 let now_ms = self.clock.monotonic_ms();
                 let effects = self.desk.lock().apply(&reply, sent, now_ms);
                 self.is_up.store(true, Ordering::Relaxed);
+                self.answered_ms.store(now_ms, Ordering::Relaxed);
                 self.send(effects.sendings);
                 if !effects.alerts.is_empty()
                     && let Some(on_budget) = self.on_budget.lock().as_ref()
@@ -152,17 +160,47 @@ impl Office {
         }
     }
 
-    fn is_away(&self, error: &Error, sent: Option<crate::desk::InFlight>) {
+    /// A single answer may be late, of a machine that is busy: calls wait for the next one. Only after
+    /// half a lease without any Redis counts as away.
+    fn is_away(self: &Arc<Self>, error: &Error, sent: Option<crate::desk::InFlight>) {
+        let now_ms = self.clock.monotonic_ms();
+        let away_ms = self.answered_ms.load(Ordering::Relaxed).saturating_add(self.lease_ms / 2);
+        if now_ms < away_ms {
+            if let Some(sent) = sent {
+                self.desk.lock().take_back(sent);
+            }
+            return;
+        }
         if self.is_up.swap(false, Ordering::Relaxed) {
             tracing::warn!(%error, "the shared counters do not answer");
         }
-        let now_ms = self.clock.monotonic_ms();
         let sendings = self.desk.lock().go_down(sent, now_ms);
         self.send(sendings);
+        self.look_up_pasts();
         self.answers.send_modify(|count| *count += 1);
     }
 
-    async fn join(&self) -> bool {
+    /// While Redis is away, asks the durable store what was spent of budgets that nobody told of.
+    pub(crate) fn look_up_pasts(self: &Arc<Self>) {
+        for key in self.desk.lock().unknown_pasts() {
+            let office = Arc::clone(self);
+            tokio::spawn(async move {
+                let at_ms = office.clock.unix_ms();
+                let found = office.desk.lock().counter_of(&key, at_ms);
+                let Some((_, of_ms, Definition::Budget(budget))) = found else { return };
+                let sum = past::sum(&*office.budgets, &budget, of_ms);
+                let spent = past::in_time(sum, STORE_MS_MAX).await.unwrap_or_else(|error| {
+                    tracing::warn!(%error, counter = key, "nobody knows what was spent before");
+                    0
+                });
+                let now_ms = office.clock.monotonic_ms();
+                let sendings = office.desk.lock().learn_past(&key, spent, now_ms);
+                office.send(sendings);
+            });
+        }
+    }
+
+    async fn join(self: &Arc<Self>) -> bool {
         let (seq, bad) = self.desk.lock().joining();
         let known = past::in_time(self.instances.instances(), STORE_MS_MAX).await;
         let mut expect: Vec<String> = match known {
@@ -209,8 +247,7 @@ impl Office {
         }
         let office = Arc::clone(self);
         tokio::spawn(async move {
-            let done = past::in_time(office.seed_now(&key), STORE_MS_MAX).await;
-            if let Err(error) = done {
+            if let Err(error) = office.seed_now(&key).await {
                 tracing::warn!(%error, counter = key, "what was spent before could not be read");
                 let now_ms = office.clock.monotonic_ms();
                 let sendings = office.desk.lock().cut(&key, now_ms);
@@ -222,6 +259,8 @@ impl Office {
         });
     }
 
+    /// # Errors
+    /// The durable store's. A Redis that does not take the base asks for it again.
     async fn seed_now(&self, key: &str) -> Result<()> {
         let at_ms = self.clock.unix_ms();
         let (found, era) = {
@@ -231,7 +270,7 @@ impl Office {
         let (Some((counter, of_ms, Definition::Budget(budget))), Some(era)) = (found, era) else {
             return Ok(());
         };
-        let base = past::base(&*self.budgets, &*self.instances, &budget, of_ms).await?;
+        let base = self.base(&budget, of_ms).await?;
         let request = Request::Seed {
             i: self.id(),
             lease: self.lease_ms,
@@ -240,7 +279,25 @@ impl Office {
             rest: base.rest,
             owns: base.owns,
         };
-        self.link.ask(&request).await.map(|_| ())
+        if let Err(error) = self.link.ask(&request).await {
+            tracing::debug!(%error, counter = key, "Redis did not take what was spent before");
+        }
+        Ok(())
+    }
+
+    /// What was spent before, from a durable store that may be overloaded for a moment.
+    async fn base(&self, budget: &Budget, at_ms: i64) -> Result<past::Base> {
+        let until_ms = self.clock.monotonic_ms().saturating_add(STORE_MS_MAX);
+        loop {
+            let left_ms = until_ms.saturating_sub(self.clock.monotonic_ms());
+            let base = past::base(&*self.budgets, &*self.instances, budget, at_ms);
+            match past::in_time(base, left_ms).await {
+                Err(_) if self.clock.monotonic_ms() < until_ms => {
+                    tokio::time::sleep(Duration::from_millis(STORE_AGAIN_MS)).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Accounts for instances that are gone, beside the messages, one search at a time.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gw_core::budget::{Budget, BudgetStatus, Limit, LimitStatus, Room};
+use gw_core::budget::{Budget, BudgetStatus, Limit, LimitStatus, Room, WhenAway};
 use gw_core::reservation::Claim;
 use gw_core::scope::{Scope, ScopeKind};
 use gw_core::seam::{BudgetStore, Budgets, Clock, Instances, ManagedBudgets};
@@ -13,7 +14,6 @@ use gw_core::{Error, Kind, Money, Result, limits};
 use gw_ledger::{Alert, BudgetAlert, Totals};
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::account::Definition;
 use crate::clerk::Office;
@@ -26,7 +26,7 @@ pub const LEASE_MS: u64 = 3_000;
 /// How long Redis may take for an answer, in milliseconds, unless options say else.
 pub const ANSWER_MS: u64 = 250;
 
-/// How calls go on while Redis is away.
+/// How calls go on while Redis is away, where a budget or limit has no word of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnLoss {
     /// Accounts are served out of leases, and beyond them out of an equal part of what was left when
@@ -39,6 +39,14 @@ pub struct OnLoss {
 }
 
 impl OnLoss {
+    /// Whether calls go on that are counted by this definition.
+    fn is_open(&self, definition: &Definition) -> bool {
+        match definition.when_away() {
+            Some(own) => own == WhenAway::Open,
+            None => self.is_open_for(definition.scope()),
+        }
+    }
+
     /// Whether calls of this account go on.
     pub fn is_open_for(&self, scope: &Scope) -> bool {
         let is_other = self.but_kinds.contains(&scope.kind) || self.but_scopes.contains(scope);
@@ -96,7 +104,7 @@ pub struct ClusterBudgets {
     on_total: Option<(Money, OnTotal)>,
     wait_ms: u64,
     stop: watch::Sender<bool>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    clerk: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl ClusterBudgets {
@@ -124,10 +132,12 @@ impl ClusterBudgets {
             on_total: None,
             wait_ms: options.lease_ms.saturating_mul(2),
             stop,
-            task: Mutex::new(None),
+            clerk: Mutex::new(None),
         };
         this.reload().await?;
-        *this.task.lock() = Some(tokio::spawn(office.run(stopped)));
+        let clerk = start_clerk(office, stopped)
+            .map_err(|error| Error::internal("no thread for shared counters").with_source(error))?;
+        *this.clerk.lock() = Some(clerk);
         Ok(this)
     }
 
@@ -240,7 +250,7 @@ impl ClusterBudgets {
         for definition in wanted {
             let is_known = desk.definitions().any(|known| *known == definition);
             if !is_known {
-                let is_open = self.on_loss.is_open_for(definition.scope());
+                let is_open = self.on_loss.is_open(&definition);
                 desk.put(definition, is_open);
             }
         }
@@ -289,14 +299,14 @@ impl ClusterBudgets {
     /// Tells Redis what was spent last and gives up the leases; called before the process ends.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        let task = self.task.lock().take();
-        if let Some(task) = task {
-            drop(task.await);
+        let clerk = self.clerk.lock().take();
+        if let Some(clerk) = clerk {
+            drop(tokio::task::spawn_blocking(move || clerk.join()).await);
         }
     }
 
     fn define(&self, definition: Definition) {
-        let is_open = self.on_loss.is_open_for(definition.scope());
+        let is_open = self.on_loss.is_open(&definition);
         self.office.desk.lock().put(definition, is_open);
         self.office.wake.notify_one();
     }
@@ -315,12 +325,25 @@ impl ClusterBudgets {
             Outcome::Wait(waiting) => waiting,
         };
         self.office.wake.notify_one();
+        self.office.look_up_pasts();
         match tokio::time::timeout(Duration::from_millis(self.wait_ms), waiting).await {
             Ok(Ok(granted)) => granted.map(crate::desk::Granted::take),
             _ => Err(Error::new(Kind::StoreUnavailable, "the shared counters are too slow")
                 .with_retry_after_ms(1_000)),
         }
     }
+}
+
+/// Runs the clerk in a thread and a runtime of its own: however many calls wait for their turn, leases
+/// are renewed in time.
+fn start_clerk(
+    office: Arc<Office>,
+    stopped: watch::Receiver<bool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new()
+        .name("shared-counters".to_owned())
+        .spawn(move || runtime.block_on(office.run(stopped)))
 }
 
 impl Drop for ClusterBudgets {

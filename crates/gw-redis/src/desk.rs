@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::account::{Course, Definition, Size};
 use crate::message::Told;
-use crate::share::Share;
+use crate::share::{Past, Share};
 use crate::tickets::{Call, Hold, Tickets};
 
 mod exchange;
@@ -130,6 +130,10 @@ pub(crate) struct Desk {
     /// Until when the leases are this instance's, on the monotonic clock.
     lease_until_ms: u64,
     is_down: bool,
+    /// When Redis came back last, by its own clock.
+    back_ms: i64,
+    /// Every instance told what it spent since then: what is left is known again.
+    is_settled: bool,
     /// Live instances, by the last answer.
     count: u32,
     /// Redis's clock over the monotonic one, in milliseconds; never behind the truth.
@@ -160,6 +164,8 @@ impl Desk {
             gone: Vec::new(),
             lease_until_ms: 0,
             is_down: false,
+            back_ms: 0,
+            is_settled: true,
             count: 1,
             ahead_ms,
             generation: None,
@@ -453,8 +459,14 @@ impl Desk {
                 );
                 let error = Error::new(Kind::StoreUnavailable, message)
                     .with_retry_after_ms(AWAY_RETRY_MS)
-                    .with_hint("Try again in a moment; `store.redis_loss` decides this.");
+                    .with_hint("Try again in a moment. The `redis_loss` of the budget or limit decides this, else \
+                         `store.redis_loss`.");
                 return Some(error);
+            }
+            let is_budget = matches!(rule.definition, Definition::Budget(_));
+            if self.is_down && is_budget && share.past != Past::Heard {
+                // The durable store is asked what was spent.
+                return None;
             }
             let told = Told::default();
             refusal = Some(self.refusal(*place, wish, &told, now_ms)?.into());

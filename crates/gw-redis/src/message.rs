@@ -148,6 +148,8 @@ pub(crate) struct Reply {
     pub(crate) era: Option<String>,
     /// Live instances.
     pub(crate) count: u32,
+    /// When Redis last heard of that known instance which was silent for longest, by its clock.
+    pub(crate) oldest: u64,
     /// Nothing is granted before everyone told what they hold.
     pub(crate) waiting: bool,
     pub(crate) accounts: Vec<Told>,

@@ -72,6 +72,13 @@ pub(crate) async fn base(
     })
 }
 
+/// What was spent of a budget in the window of an instant, by all and for all the store knows.
+pub(crate) async fn sum(budgets: &dyn Budgets, budget: &Budget, at_ms: i64) -> Result<i128> {
+    let definition = Definition::Budget(budget.clone());
+    let all = spent(budgets, budget, at_ms).await?;
+    Ok(all.iter().map(|spending| definition.spent_of(spending)).sum())
+}
+
 async fn spent(budgets: &dyn Budgets, budget: &Budget, at_ms: i64) -> Result<Vec<Spending>> {
     let definition = Definition::Budget(budget.clone());
     if budget.window == Window::Lifetime {

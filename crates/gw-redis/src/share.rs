@@ -31,6 +31,17 @@ impl Slot {
     }
 }
 
+/// How this instance knows what was spent of a counter before it came, and by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// Not at all.
+    Unknown,
+    /// The durable store is being asked.
+    Asked,
+    /// From Redis, or while that is away from the durable store.
+    Heard,
+}
+
 /// This instance's part of one counter.
 #[derive(Debug)]
 pub(crate) struct Share {
@@ -71,6 +82,8 @@ pub(crate) struct Share {
     pub(crate) is_recalled: bool,
     /// Beyond the lease, while Redis is away.
     pub(crate) allowance: i128,
+    /// How what was spent before is known while Redis is away.
+    pub(crate) past: Past,
 }
 
 impl Share {
@@ -108,6 +121,7 @@ impl Share {
             lease_told: 0,
             is_recalled: false,
             allowance: 0,
+            past: Past::Unknown,
         }
     }
 
@@ -137,8 +151,8 @@ impl Share {
     }
 
     /// The newest slot in which this instance spent.
-    pub(crate) fn last_slot(&self) -> i64 {
-        self.slots.last_key_value().map_or(i64::MIN, |(slot, _)| *slot)
+    pub(crate) fn last_slot(&self) -> Option<i64> {
+        self.slots.last_key_value().map(|(slot, _)| *slot)
     }
 
     /// True where half of what is usually wanted is gone and it is time to ask for more.
@@ -277,6 +291,8 @@ impl Share {
         self.taken = 0;
         self.told_ms = now_ms;
         let unused = self.unused();
+        // What was taken beyond the lease, while Redis was away, is not there a second time.
+        self.allowance = (self.allowance + unused.min(0)).max(0);
         let kept = if is_recalled { 0 } else { unused.clamp(0, self.target.max(self.pledge)) };
         self.lease = self.reserved + self.unreported + kept;
         self.target - kept
@@ -288,6 +304,7 @@ impl Share {
         self.lease_told = told.lease.0;
         self.spent_all = told.spent.0;
         self.held_all = told.held.0;
+        self.past = if told.seeded { Past::Heard } else { self.past };
         self.is_seeded = Some(told.seeded);
         if told.seeded {
             self.is_cut = false;

@@ -264,8 +264,11 @@ local function sync()
   redis.call('HSET', SEQ, m.i, text(m.seq))
   redis.call('HSET', MEMBERS, m.i, text(now + m.lease))
   local all = members()
-  local count = 0
-  for _, member in ipairs(all) do if member[2] >= now then count = count + 1 end end
+  local count, oldest = 0, now
+  for _, member in ipairs(all) do
+    if member[2] >= now then count = count + 1 end
+    oldest = math.min(oldest, member[2] - m.lease)
+  end
   for _, key in ipairs(m.gone or {}) do let_go(m.i, key, false) end
 
   local accounts = {}
@@ -360,7 +363,7 @@ local function sync()
     told[at] = tell
   end
 
-  local reply = {now = now, count = count, waiting = not may_grant}
+  local reply = {now = now, count = count, oldest = math.max(oldest, 0), waiting = not may_grant}
   if #told > 0 then reply.accounts = told end
   if #answers > 0 then reply.claims = answers end
   local recalled = {}

@@ -3,7 +3,9 @@
 //! `p = calibrated(mean of the tag + guard × residual of the text)`: the mean is nested tag → class →
 //! everything; the residual joins a linear model over hashed pieces with the nearest labelled
 //! requests, both already shrunk by training; the guard takes text that is unlike everything learned
-//! from back to the overall means, where only the hull of single models is left to choose from.
+//! from back to the overall means, where only the hull of single models is left to choose from. Trees
+//! over counts (length, digits, options) stand beside it where training found that they carry over to
+//! tasks that were left out.
 //! Trained by `gw-learn`, only applied here.
 
 mod calibrate;
@@ -12,6 +14,7 @@ mod guard;
 mod linear;
 mod means;
 mod neighbours;
+mod trees;
 
 use crate::signal::{Signals, Tag};
 
@@ -20,6 +23,7 @@ pub use guard::Guard;
 pub use linear::Linear;
 pub use means::{Means, Tally};
 pub use neighbours::{Labelled, Neighbours};
+pub use trees::{Node, Trees};
 
 /// Models of one estimator at most.
 pub const MODELS_MAX: usize = 256;
@@ -39,6 +43,8 @@ pub struct Estimator {
     pub linear: Option<Linear>,
     /// The text's residual by labelled requests.
     pub neighbours: Option<Neighbours>,
+    /// What the text's counts add, whether or not its words are known.
+    pub trees: Option<Trees>,
     /// When text is too unlike.
     pub guard: Guard,
     /// One for each model; empty for none.
@@ -50,6 +56,8 @@ pub struct Estimator {
 pub struct Estimates {
     /// Probability of a good answer, 0 to 1, by model.
     pub success: Vec<f32>,
+    /// The same without the text, by model.
+    pub usual: Vec<f32>,
     /// Tokens of the answer, by model.
     pub tokens: Vec<f32>,
     /// How much of the text's residual counted, 0 (unlike anything) to 1.
@@ -57,6 +65,7 @@ pub struct Estimates {
     /// True where the request's tag had labelled requests of its own.
     pub is_known_tag: bool,
     residual: Vec<f32>,
+    counted: Vec<f32>,
     near: neighbours::Scratch,
 }
 
@@ -81,14 +90,22 @@ impl Estimator {
         if signals.tag.is_some() && !found.is_known_tag {
             found.familiarity = 0.0;
         }
+        found.counted.clear();
+        found.counted.resize(count, 0.0);
+        if let Some(trees) = &self.trees {
+            trees.residual(signals, &mut found.counted);
+        }
         let share = found.familiarity;
+        found.usual.clear();
         for (at, success) in found.success.iter_mut().enumerate() {
             if !found.is_known_tag {
                 *success = share * *success + (1.0 - share) * self.quality.overall(at);
             }
-            let score = *success + share * found.residual[at];
-            let calibrated = self.calibration.get(at).map_or(score, |line| line.of(score));
-            *success = calibrated.clamp(0.0, 1.0);
+            let score = *success + share * found.residual[at] + found.counted[at];
+            let line = self.calibration.get(at);
+            let calibrated = |score| line.map_or(score, |line| line.of(score)).clamp(0.0, 1.0);
+            found.usual.push(calibrated(*success));
+            *success = calibrated(score);
         }
     }
 

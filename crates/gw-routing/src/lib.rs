@@ -13,6 +13,7 @@ pub mod choose;
 pub mod estimate;
 pub mod experiment;
 pub mod ladder;
+pub mod learned;
 pub mod policy;
 pub mod review;
 pub mod signal;
@@ -27,6 +28,7 @@ pub use features::{Features, Need, Needs};
 pub use layers::{can_escalate, next_layer, select_initial_layer};
 pub use options::{RoutingOptions, TaskModels};
 pub use plan::{
-    Bar, Candidate, Considered, Health, Plan, Question, Snapshot, Verdict, plan, plan_without,
+    Advice, Bar, Candidate, Considered, Health, Plan, Question, Snapshot, Verdict, Weighed,
+    WeighedModel, plan, plan_without,
 };
 pub use prose::layer_in_message;

@@ -5,6 +5,7 @@
 //! whose breaker is open goes to the end of the order instead of vanishing.
 
 mod draft;
+mod learned;
 mod named;
 mod refusal;
 mod routed;
@@ -22,6 +23,7 @@ use crate::asked::{ModelField, parse_model_field};
 use crate::features::Features;
 use crate::options::RoutingOptions;
 
+pub use learned::{ALL_PPM, Advice, WEIGHED_MAX, Weighed, WeighedModel};
 pub use screen::Verdict;
 
 /// Who forbids a model.
@@ -99,6 +101,8 @@ pub struct Snapshot<'a> {
     pub bar: &'a dyn Fn(&Offering, Layer) -> Option<Bar>,
     /// What configuration decides.
     pub options: &'a RoutingOptions,
+    /// What was learned; `None`: layers decide.
+    pub learned: Option<&'a Advice<'a>>,
 }
 
 /// Who answers, and why.
@@ -123,6 +127,8 @@ pub struct Plan {
     pub quality: Quality,
     /// True where a second model should review the answer.
     pub wants_cross_check: bool,
+    /// How the models were weighed, where what was learned decided.
+    pub weighed: Option<Weighed>,
 }
 
 /// A model that may be asked.

@@ -12,11 +12,12 @@ mod hash;
 mod tag;
 
 pub use class::TaskClass;
+pub use counts::COUNTS;
 pub use hash::{hash_bytes, hash_words};
 pub use tag::{Tag, tag_of, tag_of_words};
 
 /// Raised whenever the same text gives other pieces; a stored model of another version is refused.
-pub const SIGNALS_VERSION: u32 = 1;
+pub const SIGNALS_VERSION: u32 = 2;
 
 /// Buckets that pieces are hashed into.
 pub const BUCKETS: usize = 1 << BUCKET_BITS;
@@ -49,6 +50,8 @@ pub struct Signals {
     pub class: TaskClass,
     /// Hashed words, pairs of words, letters and counts.
     pub pieces: Vec<Piece>,
+    /// What can be counted of the text.
+    pub counts: [u32; COUNTS],
     /// Hashes of the different words with how often each stands there, sorted.
     pub words: Vec<(u64, u16)>,
     scratch: grams::Scratch,
@@ -65,6 +68,7 @@ impl Signals {
         self.class = class::class_of(&counts);
         grams::read(head, tail, self);
         counts.write(&mut self.pieces);
+        self.counts = counts.all(self.words.len());
         self.pieces.truncate(PIECES_MAX);
     }
 

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
-use gw_core::seam::{Authenticator, Dialect, DialectId, Governance, Responses, UsageReports};
+use gw_core::seam::{
+    Authenticator, Dialect, DialectId, Governance, Outcomes, Responses, UsageReports,
+};
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
@@ -28,6 +30,8 @@ pub struct App {
     pub authenticator: Arc<dyn Authenticator>,
     /// Sums over calls, for usage reports.
     pub reports: Arc<dyn UsageReports>,
+    /// What is said of answers.
+    pub outcomes: Arc<dyn Outcomes>,
     /// Keys, accounts, budgets and limits, for the admin doors.
     pub governance: Arc<dyn Governance>,
     /// What needs a look about money now, in words.

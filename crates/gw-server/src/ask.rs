@@ -247,6 +247,7 @@ pub(crate) fn fallback_id(dialect: DialectId, head: &Head) -> String {
         DialectId::OpenAiChat => format!("chatcmpl-{bare}"),
         DialectId::AnthropicMessages => format!("msg_{bare}"),
         DialectId::OpenAiResponses => format!("resp_{bare}"),
-        DialectId::Gemini | DialectId::Ollama => bare,
+        DialectId::CohereChat => head.call_id.to_string(),
+        DialectId::Gemini | DialectId::Ollama | DialectId::BedrockConverse => bare,
     }
 }

@@ -66,6 +66,7 @@ pub(crate) fn read(
         id: ConversationId::from(id),
         user_id: caller.user_id.clone(),
         project_id: caller.project_id.clone(),
+        owner: caller.key_id.clone(),
     });
     Ok(CallContext {
         conversation,
@@ -100,6 +101,7 @@ pub(crate) fn read_body(request: &ChatRequest, caller: &Principal, context: &mut
         id: ConversationId::from(session),
         user_id: caller.user_id.clone(),
         project_id: caller.project_id.clone(),
+        owner: caller.key_id.clone(),
     });
 }
 
@@ -162,6 +164,7 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
         | Door::Ollama
         | Door::Route
         | Door::Chat
+        | Door::Mcp
         | Door::Cli
         | Door::Classify
         | Door::Shadow => &[],

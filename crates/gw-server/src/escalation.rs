@@ -145,7 +145,7 @@ impl Checked {
 }
 
 /// What a person is asked.
-fn question(offer: &Escalation) -> String {
+pub(crate) fn question(offer: &Escalation) -> String {
     let (from, to, reason) = (offer.current_layer, offer.suggested_layer, &offer.reason);
     let price = match offer.expected_cost {
         Some(cost) if cost.is_zero() => "for nothing".to_owned(),

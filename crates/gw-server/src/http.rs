@@ -3,9 +3,10 @@
 mod admin;
 mod chat;
 mod chat_completions;
-mod context;
+pub(crate) mod context;
 mod conversation_stats;
 mod count_tokens;
+mod feedback;
 mod generate_content;
 mod google_models;
 mod health;
@@ -32,10 +33,10 @@ mod responses;
 mod responses_socket;
 mod route;
 mod server_stats;
-mod stats;
+pub(crate) mod stats;
 mod usage;
 
-mod converse;
+pub(crate) mod converse;
 mod listing;
 
 use std::collections::HashMap;
@@ -113,6 +114,7 @@ pub(crate) fn routes() -> Vec<Route> {
         usage::own_door(),
         usage::call_door(),
         own_key::door(),
+        feedback::door(),
         admin::keys::door(),
         admin::key::door(),
         admin::key_rotate::door(),

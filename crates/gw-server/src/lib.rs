@@ -34,11 +34,14 @@ mod standing;
 mod openapi;
 mod traffic;
 
+mod tools;
+
 pub use app::{
     App, CallerKey, HealthView, LayerControl, Lifecycle, ModelChoice, ServerOptions, TaskModels,
 };
 pub use http::router;
 pub use serve::{ServeOptions, serve};
+pub use tools::{ModelTools, ToolOptions};
 
 #[cfg(test)]
 mod tests;

@@ -200,9 +200,11 @@ pub(crate) const fn can_wait(dialect: DialectId) -> bool {
 /// the format has nothing that says nothing.
 const fn sign_of_life(dialect: DialectId) -> &'static [u8] {
     match dialect {
-        DialectId::OpenAiChat | DialectId::OpenAiResponses => b": keep-alive\n\n",
+        DialectId::OpenAiChat | DialectId::OpenAiResponses | DialectId::CohereChat => {
+            b": keep-alive\n\n"
+        }
         DialectId::AnthropicMessages => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
-        // Gemini's clients break on a comment, Ollama's lines have none.
-        DialectId::Gemini | DialectId::Ollama => b"",
+        // Gemini's clients break on a comment, Ollama's lines and Amazon's frames have none.
+        DialectId::Gemini | DialectId::Ollama | DialectId::BedrockConverse => b"",
     }
 }

@@ -14,6 +14,8 @@ mod fault;
 mod jobs;
 mod migrate;
 mod money;
+mod outcomes;
+mod personal;
 mod readers;
 mod reports;
 mod responses;
@@ -30,8 +32,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gw_core::record::{
-    CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StoredMessage,
-    StoredResponse, StoredSummary, TodoItem,
+    CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats, Stats,
+    StatsFilter, StoredMessage, StoredResponse, StoredSummary, TodoItem,
 };
 use gw_core::seam::{CallLog, Clock, Conversations, Responses, StoreHealth};
 use gw_core::{ConversationId, Error, Result};
@@ -174,7 +176,7 @@ impl Store {
     ) -> Result<usize> {
         match self.write(Write::Define(Definition(Box::new(change)))).await? {
             Written::Rows(rows) => Ok(rows),
-            Written::Done | Written::SummaryVersion(_) => Ok(0),
+            Written::Done | Written::SummaryVersion(_) | Written::Place(_) => Ok(0),
         }
     }
 
@@ -212,9 +214,41 @@ impl CallLog for Store {
 
 #[async_trait]
 impl Conversations for Store {
-    async fn append(&self, conversation: ConversationRef, turns: Vec<StoredMessage>) -> Result<()> {
+    async fn append(
+        &self,
+        conversation: ConversationRef,
+        turns: Vec<StoredMessage>,
+    ) -> Result<u64> {
         let turns = turns.into_iter().map(TurnRow::new).collect::<Result<_>>()?;
-        self.write(Write::Turns(self.conversation(conversation), turns)).await.map(drop)
+        match self.write(Write::Turns(self.conversation(conversation), turns)).await? {
+            Written::Place(place) => Ok(place),
+            Written::Done | Written::SummaryVersion(_) | Written::Rows(_) => Ok(0),
+        }
+    }
+
+    async fn turns(
+        &self,
+        id: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>> {
+        let id = id.clone();
+        self.inner
+            .readers
+            .read(move |connection| conversations::turns(connection, &id, after, limit))
+            .await
+    }
+
+    async fn heads(&self, query: ConversationQuery) -> Result<Vec<ConversationHead>> {
+        self.inner.readers.read(move |connection| conversations::heads(connection, &query)).await
+    }
+
+    async fn summaries(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredSummary>> {
+        let id = id.clone();
+        self.inner
+            .readers
+            .read(move |connection| conversations::summaries(connection, &id, limit))
+            .await
     }
 
     async fn recent(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredMessage>> {
@@ -226,15 +260,14 @@ impl Conversations for Store {
     }
 
     async fn summary(&self, id: &ConversationId) -> Result<Option<StoredSummary>> {
-        let id = id.clone();
-        self.inner.readers.read(move |connection| conversations::summary(connection, &id)).await
+        Ok(self.summaries(id, 1).await?.into_iter().next())
     }
 
     async fn put_summary(&self, conversation: ConversationRef, body: Value) -> Result<u32> {
         let text = conversations::summary_text(&body)?;
         match self.write(Write::Summary(self.conversation(conversation), text)).await? {
             Written::SummaryVersion(version) => Ok(version),
-            Written::Done | Written::Rows(_) => {
+            Written::Done | Written::Rows(_) | Written::Place(_) => {
                 Err(Error::internal("a summary was stored without a version"))
             }
         }

@@ -7,6 +7,7 @@ mod calls;
 mod conversations;
 mod jobs;
 mod money;
+mod outcomes;
 mod responses;
 
 use std::future::Future;
@@ -16,7 +17,8 @@ use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, Savings, StoredMessage};
 use gw_core::seam::{
-    Budgets, CallLog, Conversations, Jobs, Keys, Responses, StoreHealth, UsageReports,
+    Budgets, CallLog, Conversations, Jobs, Keys, Outcomes, PersonalData, Responses, StoreHealth,
+    UsageReports,
 };
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
@@ -39,7 +41,7 @@ pub async fn run_jobs(store: &impl Jobs) {
 /// Where the store breaks its contract.
 pub async fn run<S, F>(fresh: impl Fn() -> F)
 where
-    S: CallLog + Conversations + StoreHealth + Keys + Budgets + UsageReports,
+    S: CallLog + Conversations + StoreHealth + Keys + Budgets + UsageReports + Outcomes,
     F: Future<Output = Arc<S>>,
 {
     calls::keeps_every_field(&*fresh().await).await;
@@ -58,6 +60,9 @@ where
     conversations::deep_nesting_costs_no_text(&*fresh().await).await;
     conversations::keeps_conversations_apart(&*fresh().await).await;
     conversations::counts_summary_versions(&*fresh().await).await;
+    conversations::keeps_a_bounded_number_of_versions(&*fresh().await).await;
+    conversations::gives_turns_after_a_place(&*fresh().await).await;
+    conversations::lists_heads(&*fresh().await).await;
     conversations::replaces_the_todo_list(&*fresh().await).await;
     conversations::concurrent_appends_lose_nothing(fresh().await).await;
     conversations::concurrent_summaries_get_versions_of_their_own(fresh().await).await;
@@ -76,8 +81,23 @@ where
     money::sums_hold_at_the_end_of_the_range(&*store, &*store, &*store).await;
 
     let store = fresh().await;
+    outcomes::keeps_what_was_said_last(&*store, &*store).await;
+
+    let store = fresh().await;
     store.check().await.expect("an open store is alive");
     store.flush().await.expect("an open store can be flushed");
+}
+
+/// Runs the checks of personal data, each on a store of its own.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn run_personal<S, F>(fresh: impl Fn() -> F)
+where
+    S: Conversations + CallLog + PersonalData,
+    F: Future<Output = Arc<S>>,
+{
+    conversations::forgets_and_shows(&*fresh().await).await;
 }
 
 /// Runs the checks of kept responses, each on a store of its own.
@@ -145,10 +165,11 @@ pub fn turn(text: impl Into<String>) -> StoredMessage {
         message: None,
         metadata: Map::new(),
         created_at_ms: NOW_MS,
+        place: 0,
     }
 }
 
 /// A conversation without an owner.
 pub fn conversation(id: &str) -> ConversationRef {
-    ConversationRef { id: ConversationId::new(id), user_id: None, project_id: None }
+    ConversationRef { id: ConversationId::new(id), user_id: None, project_id: None, owner: None }
 }

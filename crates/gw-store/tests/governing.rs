@@ -129,7 +129,7 @@ fn scope(text: &str) -> Scope {
 
 fn dollars(usd: &str, window: Window) -> BudgetTerms {
     let cap = Amount::Dollars(Money::from_usd_decimal(usd).unwrap());
-    BudgetTerms { cap, window, is_hard: true, max_layer: None, alerts: vec![80] }
+    BudgetTerms { cap, window, is_hard: true, max_layer: None, alerts: vec![80], when_away: None }
 }
 
 fn key(team: Option<&str>) -> KeyRecord {
@@ -163,7 +163,12 @@ fn field<T>(result: Result<T>) -> Option<String> {
 #[tokio::test]
 async fn a_key_comes_with_what_binds_it() {
     let house = house().await;
-    let limits = vec![LimitTerms { kind: LimitKind::RequestsPerMinute, max: 60 }];
+    let limits = vec![LimitTerms {
+        kind: LimitKind::RequestsPerMinute,
+        max: 60,
+        when_away: None,
+        wait_ms: None,
+    }];
     let budgets = vec![dollars("5", Window::Month)];
     let made = house.office.create_key(KeyOrder { record: key(Some("a")), budgets, limits }).await;
     let made = made.unwrap();
@@ -185,7 +190,8 @@ async fn a_key_comes_with_what_binds_it() {
 async fn a_key_that_cannot_be_kept_leaves_nothing_behind() {
     let house = house().await;
     house.keys.is_full.store(true, Ordering::Relaxed);
-    let limits = vec![LimitTerms { kind: LimitKind::Concurrent, max: 2 }];
+    let limits =
+        vec![LimitTerms { kind: LimitKind::Concurrent, max: 2, when_away: None, wait_ms: None }];
     let budgets = vec![dollars("5", Window::Month), dollars("9", Window::Lifetime)];
     let refused = house.office.create_key(KeyOrder { record: key(None), budgets, limits }).await;
     assert_eq!(refused.unwrap_err().kind(), Kind::StoreUnavailable);
@@ -203,7 +209,12 @@ async fn a_child_stays_within_its_parents() {
     office.put_account(node("organisation:acme", None, Some(Layer::L2))).await.unwrap();
     office.put_account(node("team:a", Some("organisation:acme"), None)).await.unwrap();
     office.put_budget(scope("organisation:acme"), dollars("100", Window::Month)).await.unwrap();
-    let rpm = |max| LimitTerms { kind: LimitKind::RequestsPerMinute, max };
+    let rpm = |max| LimitTerms {
+        kind: LimitKind::RequestsPerMinute,
+        max,
+        when_away: None,
+        wait_ms: None,
+    };
     office.put_limit(scope("team:a"), rpm(100)).await.unwrap();
 
     // What is left open is taken over; what is named must fit.

@@ -36,12 +36,15 @@ pub(super) fn compare_replies(what: &str, from: &Side<'_>, to: &Side<'_>, findin
         check("text", &text(expected), &text(found));
         check("tool calls", &calls(expected), &calls(found));
         let mut thought = thoughts(expected);
-        if to.format == DialectId::Ollama {
+        if matches!(to.format, DialectId::Ollama | DialectId::CohereChat) {
             // Thoughts have no signatures there.
             (thought.1, thought.2) = (Vec::new(), Vec::new());
         }
         check("thinking", &thought, &thoughts(found));
-        check("images", &images(expected), &images(found));
+        // These formats have no place for a picture in an answer.
+        if !matches!(to.format, DialectId::CohereChat | DialectId::BedrockConverse) {
+            check("images", &images(expected), &images(found));
+        }
         // Anthropic's clients cannot read citations that name no document of theirs.
         if [DialectId::OpenAiChat, DialectId::OpenAiResponses].contains(&to.format) {
             check("web citations", &web_citations(expected), &web_citations(found));
@@ -67,10 +70,9 @@ impl<T: PartialEq + std::fmt::Debug + 'static> DebugEq for T {
     }
 }
 
-/// The answers; Anthropic, Ollama and the responses format have one only.
+/// The answers; only chat completions and Gemini have more than one.
 fn choices(reply: &ChatReply, format: DialectId) -> Vec<&Choice> {
-    let with_one = [DialectId::AnthropicMessages, DialectId::OpenAiResponses, DialectId::Ollama];
-    let has_one = with_one.contains(&format);
+    let has_one = !matches!(format, DialectId::OpenAiChat | DialectId::Gemini);
     let most = if has_one { 1 } else { usize::MAX };
     reply.choices.iter().take(most).collect()
 }
@@ -132,7 +134,14 @@ fn web_citations(choice: &Choice) -> Vec<String> {
         _ => None,
     });
     let urls = citations.flatten().filter_map(|citation| {
-        citation["url_citation"]["url"].as_str().or_else(|| citation["url"].as_str())
+        let sources = citation["sources"].as_array().into_iter().flatten();
+        let held = sources.flat_map(|it| [&it["document"]["url"], &it["tool_output"]["url"]]);
+        let places = [&citation["url_citation"]["url"], &citation["url"]];
+        places
+            .into_iter()
+            .chain(held)
+            .chain([&citation["location"]["web"]["url"]])
+            .find_map(Value::as_str)
     });
     urls.map(str::to_owned).collect()
 }
@@ -171,6 +180,9 @@ fn mapped_stop(choice: &Choice, is_same_format: bool, to: DialectId) -> Option<S
             | StopReason::EndTurn
             | StopReason::ToolUse,
         ) => whole,
+        (DialectId::CohereChat | DialectId::BedrockConverse, StopReason::PauseTurn) => {
+            StopReason::EndTurn
+        }
         (DialectId::Gemini | DialectId::Ollama, StopReason::ContextWindow) => StopReason::MaxTokens,
         (DialectId::Ollama, StopReason::Refusal | StopReason::Other(_)) if !is_same_format => whole,
         (_, reason) => reason,
@@ -209,6 +221,20 @@ fn mapped_usage(usage: &Usage, is_same_format: bool, to: DialectId) -> Usage {
         DialectId::Ollama => {
             Usage { input: usage.total_input(), output: usage.total_output(), ..Usage::default() }
         }
+        DialectId::CohereChat => Usage {
+            input: usage.total_input() - usage.input_image,
+            input_image: usage.input_image,
+            output: usage.total_output(),
+            ..Usage::default()
+        },
+        DialectId::BedrockConverse => Usage {
+            input: usage.input + usage.input_audio + usage.input_image,
+            cache_read: usage.total_cache_read(),
+            cache_write: usage.cache_write,
+            cache_write_long: usage.cache_write_long,
+            output: usage.total_output(),
+            ..Usage::default()
+        },
         DialectId::OpenAiChat | DialectId::OpenAiResponses => *usage,
     }
 }

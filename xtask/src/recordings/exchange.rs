@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::compare::{Side, compare_replies};
-use super::{Findings, difference, requests, shortened, streams};
+use super::{Findings, difference, requests, shortened, streams, verdicts};
 
 /// The format of an exchange, by its path; `None` for everything that is not a call of one.
 pub(super) fn format_of(exchange: &Value) -> Option<DialectId> {
@@ -24,8 +24,76 @@ pub(super) fn format_of(exchange: &Value) -> Option<DialectId> {
         path if path.ends_with("/api/chat") || path.ends_with("/api/generate") => {
             Some(DialectId::Ollama)
         }
+        path if path.ends_with("/v2/chat") => Some(DialectId::CohereChat),
+        path if bedrock_call(path).is_some() => Some(DialectId::BedrockConverse),
         _ => None,
     }
+}
+
+/// The dialect of a request for a count of its tokens: the request of a call, without the call.
+pub(super) fn count_of(exchange: &Value) -> Option<DialectId> {
+    let path = exchange["request"]["uri"].as_str()?.split(['?', '#']).next()?;
+    if path.ends_with("/messages/count_tokens") {
+        return Some(DialectId::AnthropicMessages);
+    }
+    path.ends_with(":countTokens").then_some(DialectId::Gemini)
+}
+
+/// Checks a count: its request decodes, its answer states a number.
+pub(super) fn check_count(exchange: &Value, format: DialectId) -> Findings {
+    let mut findings = Findings::default();
+    let body = body_of(&exchange["request"]).unwrap_or_default();
+    let bytes = match format {
+        // The request may stand inside.
+        DialectId::Gemini => match serde_json::from_str::<Value>(&body) {
+            Ok(body) if body["generateContentRequest"].is_object() => {
+                body["generateContentRequest"].to_string()
+            }
+            _ => body,
+        },
+        _ => body,
+    };
+    if let Err(error) = gw_dialect::dialect(format).decode_request(bytes.as_bytes()) {
+        findings.fail(format!("the request does not decode: {error}"));
+    }
+    let answer = body_of(&exchange["response"]).unwrap_or_default();
+    let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+    let is_counted = answer["input_tokens"].is_u64() || answer["totalTokens"].is_u64();
+    if exchange["response"]["status"] == 200 && !is_counted {
+        findings.fail("the answer states no count");
+    }
+    findings
+}
+
+/// Why an exchange is not a call of a chat format.
+pub(super) fn other_kind(exchange: &Value) -> &'static str {
+    const KINDS: [(&str, &str); 22] = [
+        ("/embed", "embeddings: no chat"),
+        ("EmbedContents", "embeddings: no chat"),
+        ("/rerank", "rerank: no chat"),
+        ("/moderations", "moderations: no chat"),
+        ("/images/", "images: no chat"),
+        ("/videos", "videos: no chat"),
+        ("/audio/", "audio: no chat"),
+        ("/ocr", "reading documents: no chat"),
+        ("BatchResult", "batches: calls and answers inside a job"),
+        ("batch", "batches: calls and answers inside a job"),
+        ("/files", "files: bytes that are kept"),
+        ("cachedContents", "prompt caches kept at the provider"),
+        ("/operations/", "state of a long operation"),
+        (":predictLongRunning", "videos: no chat"),
+        (":predict", "models of Vertex AI that are no chat (embeddings, pictures)"),
+        ("/models", "list of models"),
+        ("titan-embed", "embeddings: no chat"),
+        ("embed", "embeddings: no chat"),
+        ("/invoke", "a maker's own format through Bedrock"),
+        ("/completions", "completions without a chat"),
+        ("/v1/", "another endpoint of an API version 1"),
+        ("", "another address"),
+    ];
+    let uri = exchange["request"]["uri"].as_str().unwrap_or_default();
+    let found = KINDS.iter().find(|(mark, _)| uri.contains(mark));
+    found.map_or("another address", |(_, kind)| kind)
 }
 
 /// Model and wish for a stream in the address of a Gemini call, as a door reads them.
@@ -35,6 +103,17 @@ fn gemini_call(path: &str) -> Option<(&str, bool)> {
     match method {
         "generateContent" => Some((model, false)),
         "streamGenerateContent" => Some((model, true)),
+        _ => None,
+    }
+}
+
+/// Model and wish for a stream in the address of a Bedrock call.
+fn bedrock_call(path: &str) -> Option<(&str, bool)> {
+    let (rest, method) = path.rsplit_once('/')?;
+    let (_, model) = rest.rsplit_once("/model/")?;
+    match method {
+        "converse" => Some((model, false)),
+        "converse-stream" => Some((model, true)),
         _ => None,
     }
 }
@@ -85,7 +164,9 @@ fn check_request(dialect: &dyn Dialect, body: &str, exchange: &Value, findings: 
         Err(error) => return findings.fail(format!("the request does not decode: {error}")),
     };
     let path = exchange["request"]["uri"].as_str().and_then(|uri| uri.split(['?', '#']).next());
-    if let Some((model, is_stream)) = path.and_then(gemini_call) {
+    if let Some((model, is_stream)) =
+        path.and_then(|path| gemini_call(path).or_else(|| bedrock_call(path)))
+    {
         (request.model, request.stream) = (model.to_owned(), is_stream);
     }
     for target in targets(dialect.id()) {
@@ -186,6 +267,7 @@ fn check_refusal(
     findings: &mut Findings,
 ) {
     let error = dialect.decode_error(status, headers, body);
+    verdicts::check(status, &String::from_utf8_lossy(body), &error, findings);
     check_error(dialect, &error, findings);
 }
 
@@ -223,7 +305,9 @@ fn status_in(format: DialectId, error: &Error) -> u16 {
         DialectId::OpenAiChat
         | DialectId::OpenAiResponses
         | DialectId::Gemini
-        | DialectId::Ollama => error.kind().row().status,
+        | DialectId::Ollama
+        | DialectId::CohereChat
+        | DialectId::BedrockConverse => error.kind().row().status,
         DialectId::AnthropicMessages => error.kind().row().anthropic_status,
     }
 }

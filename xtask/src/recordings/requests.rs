@@ -30,9 +30,9 @@ pub(super) fn check_round_trip(request: &ChatRequest, target: DialectId, finding
     }
     match dialect.decode_request(&wire.body) {
         Ok(mut again) => {
-            if target == DialectId::Gemini {
+            if matches!(target, DialectId::Gemini | DialectId::BedrockConverse) {
                 // Both stand in the address there, and doors set them from it.
-                check_address(request, &wire.path, findings);
+                check_address(request, target, &wire.path, findings);
                 again.model.clone_from(&request.model);
                 again.stream = request.stream;
             }
@@ -44,11 +44,13 @@ pub(super) fn check_round_trip(request: &ChatRequest, target: DialectId, finding
     }
 }
 
-fn check_address(request: &ChatRequest, path: &str, findings: &mut Findings) {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~@".contains(c);
+fn check_address(request: &ChatRequest, target: DialectId, path: &str, findings: &mut Findings) {
+    let stream =
+        if target == DialectId::Gemini { ":streamGenerateContent" } else { "/converse-stream" };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     let has_model = !request.model.chars().all(plain) || path.contains(&request.model);
-    if !has_model || path.contains(":streamGenerateContent") != request.stream {
-        findings.fail(format!("the address in gemini does not say what is asked: {path}"));
+    if !has_model || path.contains(stream) != request.stream {
+        findings.fail(format!("the address in {target} does not say what is asked: {path}"));
     }
 }
 
@@ -168,7 +170,9 @@ fn compare(
     }
     let (expected, found) = (mapped(said(&kept), target), mapped(said(&to.messages), target));
     let (expected, found) = match target {
-        DialectId::Ollama => (as_ollama_says(expected), as_ollama_says(found)),
+        DialectId::Ollama | DialectId::CohereChat => {
+            (as_ollama_says(expected), as_ollama_says(found))
+        }
         _ => (expected, found),
     };
     if expected != found {
@@ -326,14 +330,20 @@ fn mapped(items: Vec<Said>, target: DialectId) -> Vec<Said> {
             out.append(&mut attachments);
         }
         match item {
-            Said::Result(id, is_error, parts) if target == DialectId::OpenAiChat => {
+            Said::Result(id, is_error, parts)
+                if matches!(target, DialectId::OpenAiChat | DialectId::CohereChat) =>
+            {
                 let (texts, others) =
                     parts.into_iter().partition(|part| matches!(part, Said::Text(..)));
                 out.push(Said::Result(id, is_error, texts));
                 attachments.extend(others);
             }
             Said::Document(role, source)
-                if source["text"].is_string() && target != DialectId::AnthropicMessages =>
+                if source["text"].is_string()
+                    && !matches!(
+                        target,
+                        DialectId::AnthropicMessages | DialectId::BedrockConverse
+                    ) =>
             {
                 let lines = [&source["title"], &source["text"]];
                 let lines: Vec<&str> = lines.into_iter().filter_map(Value::as_str).collect();
@@ -366,6 +376,11 @@ fn as_ollama_says(items: Vec<Said>) -> Vec<Said> {
         let item = match item {
             Said::Thought(text, _) if text.is_empty() => continue,
             Said::Thought(text, _) => Said::Thought(text, String::new()),
+            Said::Text(role, text) if role != Role::Assistant => {
+                let lines: Vec<&str> =
+                    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+                Said::Text(role, lines.join("\n"))
+            }
             Said::Text(Role::Assistant, text) => {
                 let words = text.split_whitespace();
                 Said::Text(Role::Assistant, words.collect::<String>())

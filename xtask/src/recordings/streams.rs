@@ -67,7 +67,8 @@ fn read<'a>(dialect: &dyn Dialect, pieces: impl IntoIterator<Item = &'a [u8]>) -
 pub(super) fn check(dialect: &dyn Dialect, body: &str, cut_bytes_max: usize, out: &mut Findings) {
     let whole = read(dialect, [body.as_bytes()]);
     let mark = match dialect.id() {
-        DialectId::OpenAiChat => "[DONE]",
+        DialectId::OpenAiChat | DialectId::CohereChat => "[DONE]",
+        DialectId::BedrockConverse => "messageStop",
         DialectId::AnthropicMessages => "message_stop",
         DialectId::OpenAiResponses => "response.completed",
         DialectId::Gemini => "\"finishReason\"",

@@ -121,6 +121,10 @@ pub(crate) struct BudgetArgs {
     /// The highest layer that calls of this account may use
     #[arg(long, value_name = "LAYER")]
     max_layer: Option<Layer>,
+    /// While the Redis that gateways share is away: open lets calls go on, closed refuses them
+    /// [default: as store.redis_loss says]
+    #[arg(long, value_name = "open|closed")]
+    redis_loss: Option<String>,
 }
 
 impl From<BudgetArgs> for BudgetBody {
@@ -133,6 +137,7 @@ impl From<BudgetArgs> for BudgetBody {
             soft: args.soft,
             alerts: args.alerts,
             max_layer: args.max_layer,
+            redis_loss: args.redis_loss,
         }
     }
 }
@@ -179,6 +184,13 @@ pub(crate) struct LimitArgs {
     /// Calls at one time
     #[arg(long, value_name = "N")]
     concurrent: Option<u64>,
+    /// Milliseconds that a call which does not fit waits for room before it is refused [default: 0]
+    #[arg(long, value_name = "MS")]
+    wait_ms: Option<u64>,
+    /// While the Redis that gateways share is away: open lets calls go on, closed refuses them
+    /// [default: as store.redis_loss says]
+    #[arg(long, value_name = "open|closed")]
+    redis_loss: Option<String>,
 }
 
 impl From<LimitArgs> for LimitBody {
@@ -189,6 +201,8 @@ impl From<LimitArgs> for LimitBody {
             tpm: args.tpm,
             dollars_per_minute: args.dollars_per_minute,
             concurrent: args.concurrent,
+            wait_ms: args.wait_ms,
+            redis_loss: args.redis_loss,
         }
     }
 }

@@ -15,21 +15,41 @@ use crate::output::Output;
 use crate::real::{SystemClock, SystemEntropy};
 use crate::setup::Setup;
 
+mod change;
+
 /// Runs the command.
 pub(crate) async fn run(command: &McpCommand, setup: &Setup, output: Output) -> Result<()> {
-    let loaded = setup.load(Purpose::Other, &[])?;
+    match command {
+        McpCommand::Add(args) => return change::add(args, setup, output),
+        McpCommand::Remove { name } => return change::remove(name, setup, output),
+        McpCommand::List => return change::list(setup, output),
+        _ => {}
+    }
+    let mut loaded = setup.load(Purpose::Other, &[])?;
     if loaded.settings.mcp.servers.is_empty() {
         let error =
             gw_core::Error::new(gw_core::Kind::NotConfigured, "no MCP server is configured")
                 .with_hint("Add one to gateway.toml: [mcp.servers.NAME] with a command or a url.");
         return Err(error.into());
     }
+    if let McpCommand::Test { name: Some(name) } = command {
+        let mut settings = (*loaded.settings).clone();
+        settings.mcp.servers.retain(|known, _| known == name);
+        if settings.mcp.servers.is_empty() {
+            let text = format!("no server is called `{name}`");
+            return Err(gw_core::Error::bad_field("name", text).into());
+        }
+        loaded.settings = Arc::new(settings);
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let hub = mcp::hub(&loaded, setup, clock, entropy, None)?;
+    let hub = mcp::hub(&loaded, setup, clock, entropy, None, None)?;
     hub.settled().await;
     let done = match command {
         McpCommand::Servers => servers(&hub, output),
+        McpCommand::Test { .. } => servers(&hub, output).and_then(|()| answering(&hub)),
+        // Answered above: they need no connection.
+        McpCommand::Add(_) | McpCommand::Remove { .. } | McpCommand::List => Ok(()),
         McpCommand::Tools { query } if query.is_empty() => tools(&hub, output),
         McpCommand::Tools { query } => {
             let arguments = json!({"query": query.join(" "), "limit": 20});
@@ -73,6 +93,21 @@ fn servers(hub: &Hub, output: Output) -> Result<()> {
         }
     }
     output.write(&text)
+}
+
+/// Fails where a server that is switched on does not answer.
+fn answering(hub: &Hub) -> Result<()> {
+    let silent: Vec<String> = hub
+        .servers()
+        .into_iter()
+        .filter(|server| !matches!(server.state, State::Ready | State::Idle | State::Disabled))
+        .map(|server| server.name)
+        .collect();
+    if silent.is_empty() {
+        return Ok(());
+    }
+    let text = format!("no answer from {}", silent.join(", "));
+    Err(gw_core::Error::new(gw_core::Kind::ProviderUnreachable, text).into())
 }
 
 fn tools(hub: &Hub, output: Output) -> Result<()> {

@@ -1,41 +1,52 @@
 //! `route`: judge routing on outcome data, learn from such data, explain a decision.
 
-use std::path::Path;
+mod log;
+
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use gw_catalog::Offering;
 use gw_config::Purpose;
 use gw_core::chat::{ChatRequest, Message, Role};
 use gw_core::money::Money;
 use gw_core::seam::Clock;
+use gw_core::task::Quality;
 use gw_core::{Error, Kind, Layer, ProviderId};
+use gw_engine::Learning;
 use gw_learn::data::{Outcomes, load};
 use gw_learn::evaluate::{Evaluation, Options, evaluate};
 use gw_learn::fit::Recipe;
 use gw_learn::learn::learn;
 use gw_learn::report;
 use gw_learn::split::SplitBy;
-use gw_routing::estimate::{Estimates, Estimator};
-use gw_routing::signal::{Signals, tag_of};
-use gw_routing::{Features, Health, Plan, Question, Snapshot, plan};
+use gw_routing::learned::Heard;
+use gw_routing::plan::ALL_PPM;
+use gw_routing::{Advice, Features, Health, Plan, Question, Snapshot, plan};
 use serde_json::{Value, json};
 
 use crate::assemble;
 use crate::cli::{
     OutcomeData, RouteCommand, RouteEvalArgs, RouteExplainArgs, RouteLearnArgs, SplitChoice,
 };
+use crate::learned;
 use crate::output::Output;
 use crate::real::SystemClock;
 use crate::setup::Setup;
 
-/// Largest file of `route learn` that is read, in bytes.
-const LEARNED_BYTES_MAX: u64 = 256 * 1024 * 1024;
-
 /// Runs the command.
-pub(crate) fn run(command: &RouteCommand, setup: &Setup, output: Output) -> Result<()> {
+pub(crate) async fn run(command: &RouteCommand, setup: &Setup, output: Output) -> Result<()> {
     match command {
         RouteCommand::Eval(args) => eval(args, output),
-        RouteCommand::Learn(args) => learn_from(args, output),
+        RouteCommand::Learn(args) => {
+            if args.from_store {
+                log::export_to(&args.data.data, setup).await?;
+            }
+            learn_from(args, output)
+        }
+        RouteCommand::Feedback(args) => log::feedback(args, setup, output).await,
+        RouteCommand::Export(args) => log::export(args, setup, output).await,
+        RouteCommand::Drift => log::drift(setup, output).await,
         RouteCommand::Explain(args) => explain(args, setup, output),
     }
 }
@@ -45,19 +56,26 @@ fn eval(args: &RouteEvalArgs, output: Output) -> Result<()> {
     let split = match args.split {
         SplitChoice::Random => SplitBy::Random,
         SplitChoice::Task => SplitBy::Task,
+        SplitChoice::Time => SplitBy::Time,
     };
+    let priors = args.train.iter().map(|folder| load(folder, &[])).collect::<Result<_, _>>()?;
     let options = Options {
         split,
         seeds: args.data.seeds,
         cascade: args.cascade.clone(),
         recipe: Recipe::default(),
+        priors,
     };
     let evaluation = evaluate(&outcomes, &options, &stopwatch())?;
     if let Some(file) = &args.chart {
         std::fs::write(file, report::chart(&evaluation))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    print(&evaluation, output)
+    print(&evaluation, output)?;
+    if args.savings && !output.is_json() {
+        output.write(&report::savings(&evaluation))?;
+    }
+    Ok(())
 }
 
 fn print(evaluation: &Evaluation, output: Output) -> Result<()> {
@@ -122,6 +140,25 @@ fn explain(args: &RouteExplainArgs, setup: &Setup, output: Output) -> Result<()>
     let options = assemble::routing(&loaded);
     let request = request(args)?;
     let features = Features::of(&request);
+    let learning = learning(args, &loaded.settings)?;
+    let now_ms = SystemClock::new().unix_ms();
+    let quality = args.quality.unwrap_or(Quality::Normal);
+    let heard = learning.learned.as_ref().map(|learned| (learned, learned.hear(&request, "")));
+    let expected = |offering: &Offering| {
+        let (learned, heard) = heard.as_ref()?;
+        let (input, most) = (features.likely_input_tokens, features.max_output_tokens);
+        learned.expected(heard, offering, input, most, 0, now_ms)
+    };
+    let value = args.value.unwrap_or_else(|| learning.value_at(quality));
+    let advice = heard.is_some().then_some(Advice {
+        expected: &expected,
+        value,
+        warm: None,
+        margin: Learning::margin(value),
+        explore_ppm: learning.explore_ppm,
+        // The choice without a trial.
+        draw_ppm: ALL_PPM,
+    });
     let question = Question {
         features: &features,
         model: &request.model,
@@ -138,13 +175,23 @@ fn explain(args: &RouteExplainArgs, setup: &Setup, output: Output) -> Result<()>
         health: &|_, _| Health::Well,
         bar: &|_, _| None,
         options: &options,
+        learned: advice.as_ref(),
     };
     let plan = plan(&question, &snapshot)?;
-    let estimates = match &args.learned {
-        Some(file) => Some(estimates(file, &request, &args.message.join(" "))?),
-        None => None,
+    let read = heard.as_ref().map(|(learned, heard)| (learned.origin(), heard));
+    show(&plan, &features, read, output)
+}
+
+/// What was learned: of the file that is named, the prior where that word is said, else as
+/// configuration has it.
+fn learning(args: &RouteExplainArgs, settings: &gw_config::Settings) -> Result<Learning> {
+    let configured = learned::learning(settings)?;
+    let Some(file) = &args.learned else { return Ok(configured) };
+    let known = match file.as_os_str() == "prior" {
+        true => learned::prior()?,
+        false => learned::from_file(file, "--learned")?,
     };
-    show(&plan, &features, estimates.as_ref(), output)
+    Ok(Learning { learned: Some(Arc::new(known)), ..configured })
 }
 
 fn request(args: &RouteExplainArgs) -> Result<ChatRequest> {
@@ -158,37 +205,10 @@ fn request(args: &RouteExplainArgs) -> Result<ChatRequest> {
     Ok(ChatRequest { model: args.model.clone(), messages, ..ChatRequest::default() })
 }
 
-/// What was learned, and what it says of a request.
-struct Estimated {
-    estimator: Estimator,
-    found: Estimates,
-    class: &'static str,
-}
-
-impl Estimated {
-    fn success(&self, model: &str) -> Option<f32> {
-        self.estimator.position(model).map(|at| self.found.success[at])
-    }
-}
-
-fn estimates(file: &Path, request: &ChatRequest, text: &str) -> Result<Estimated> {
-    let size =
-        std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?;
-    if size.len() > LEARNED_BYTES_MAX {
-        return Err(Error::bad_field("--learned", "the file is too large").into());
-    }
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let estimator = Estimator::from_bytes(&bytes).map_err(|error| error.with_field("--learned"))?;
-    let signals = Signals::of(text, tag_of(request, ""));
-    let mut found = Estimates::default();
-    estimator.estimate(&signals, &mut found);
-    Ok(Estimated { estimator, found, class: signals.class.as_str() })
-}
-
 fn show(
     plan: &Plan,
     features: &Features,
-    estimated: Option<&Estimated>,
+    heard: Option<(&str, &Heard)>,
     output: Output,
 ) -> Result<()> {
     let now_ms = SystemClock::new().unix_ms();
@@ -205,13 +225,19 @@ fn show(
             let cost = input.zip(price(&row.output_usd_per_million)).map(|(input, written)| {
                 expected_cost(features, input.pico_per_unit(), written.pico_per_unit())
             });
-            let success = estimated.and_then(|estimated| estimated.success(offering.name.as_str()));
+            let weighed = plan.weighed.as_ref();
+            let id = offering.id();
+            let weighed = weighed.and_then(|all| all.models.iter().find(|model| model.id == id));
+            let cost = weighed.map(|model| model.expected.cost).or(cost);
+            let success = weighed.map(|model| f64::from(model.expected.success_ppm) / 1e6);
             json!({
                 "model": offering.id(),
                 "layer": candidate.layer.as_str(),
                 "why": candidate.why,
                 "expectedCostUsd": cost.map(Money::to_usd_string),
                 "success": success,
+                "isOnHull": weighed.map(|model| model.is_on_hull),
+                "propensity": weighed.map(|model| f64::from(model.propensity_ppm) / 1e6),
             })
         })
         .collect();
@@ -237,10 +263,13 @@ fn show(
             "inputTokens": features.likely_input_tokens,
             "candidates": candidates,
             "considered": considered,
-            "learned": estimated.map(|estimated| json!({
-                "class": estimated.class,
-                "familiarity": estimated.found.familiarity,
-                "isKnownTag": estimated.found.is_known_tag,
+            "learned": heard.map(|(origin, heard)| json!({
+                "origin": origin,
+                "class": heard.signals.class.as_str(),
+                "familiarity": heard.found.familiarity,
+                "isKnownTag": heard.found.is_known_tag,
+                "isUsed": plan.weighed.is_some(),
+                "answerValueUsd": plan.weighed.as_ref().map(|it| it.value.to_usd_string()),
             })),
         }));
     }
@@ -261,12 +290,17 @@ fn show(
     for looked in plan.considered.iter().skip(plan.candidates.len()).take(12) {
         text.push_str(&format!("   {:44} {:?}\n", looked.id, looked.verdict));
     }
-    if let Some(estimated) = estimated {
+    if let Some((origin, heard)) = heard {
         text.push_str(&format!(
-            "\nlearned: class {}, familiarity {:.2}, tag {}\n",
-            estimated.class,
-            estimated.found.familiarity,
-            if estimated.found.is_known_tag { "known" } else { "new" },
+            "\nlearned ({origin}): class {}, familiarity {:.2}, tag {}{}\n",
+            heard.signals.class.as_str(),
+            heard.found.familiarity,
+            if heard.found.is_known_tag { "known" } else { "new" },
+            if plan.weighed.is_some() {
+                ""
+            } else {
+                "; fewer than two models known, layers decided"
+            },
         ));
     }
     output.write(&text)

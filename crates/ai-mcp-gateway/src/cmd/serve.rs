@@ -50,7 +50,9 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     let lifecycle = Lifecycle::default();
     let resources = gateway.engine.resources();
     let (clock, entropy) = (Arc::clone(&resources.clock), Arc::clone(&resources.entropy));
-    let hub = mcp::hub(&loaded, setup, clock, entropy, gateway.store.jobs.clone())?;
+    // Simulated models are announced at the start, so a demo shows its tools too.
+    let own = mcp::own_tools(&loaded, &gateway.engine, false);
+    let hub = mcp::hub(&loaded, setup, clock, entropy, gateway.store.jobs.clone(), own)?;
     let files = mcp::watched(setup, &loaded);
     let following = tokio::spawn(mcp::follow(Arc::clone(&hub), setup.clone(), files));
     let callers = Arc::new(Callers::new(
@@ -67,6 +69,7 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         engine: Arc::clone(&gateway.engine),
         authenticator: callers,
         reports: Arc::clone(&gateway.store.reports),
+        outcomes: Arc::clone(&gateway.store.outcomes),
         governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::clone(&gateway.store.responses),

@@ -73,6 +73,7 @@ impl Beside {
             is_hard: true,
             max_layer: None,
             alerts: vec![50],
+            when_away: None,
         };
         self.budgets.put_budget(&self.store, budget).await.unwrap();
     }

@@ -2,27 +2,35 @@
 //! called over HTTP and on the command line, with the simulator in the place of every provider.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "some tests measure: their figures are read by people")]
 
 mod gateway;
 mod http;
+mod replicas;
 mod sse;
 mod store;
 mod upstream;
 
 mod bad_input;
 mod cancel;
+mod cap;
 mod cli;
 mod clients;
 mod compat;
+mod connect;
 mod durable;
 mod faults;
 mod governing;
 mod keys;
 mod ladder;
 mod mcp;
+mod model_tools;
 mod money;
 mod oidc;
+mod outages;
 mod passthrough;
 mod postgres;
+mod rates;
+mod routing;
 mod system_b;
 mod usage;

@@ -31,19 +31,26 @@ fn server(name: &str, era: &str, more: &str) -> String {
 }
 
 /// A client on the program's standard input and output.
-struct Stdio {
+pub(crate) struct Stdio {
     _child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     next: u64,
     /// What came beside answers.
-    heard: Vec<Value>,
+    pub(crate) heard: Vec<Value>,
     is_modern: bool,
     capabilities: Value,
+    /// What a person says when asked; the usual where not set.
+    pub(crate) says: Option<Value>,
 }
 
 impl Stdio {
-    async fn start(launch: &Launch, show: &str, is_modern: bool, capabilities: Value) -> Self {
+    pub(crate) async fn start(
+        launch: &Launch,
+        show: &str,
+        is_modern: bool,
+        capabilities: Value,
+    ) -> Self {
         let mut command = launch.command();
         command.args(["stdio", "--show", show]).stdin(std::process::Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -55,6 +62,7 @@ impl Stdio {
             heard: Vec::new(),
             is_modern,
             capabilities: capabilities.clone(),
+            says: None,
         };
         if !is_modern {
             let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
@@ -66,7 +74,7 @@ impl Stdio {
         client
     }
 
-    async fn send(&mut self, message: &Value) {
+    pub(crate) async fn send(&mut self, message: &Value) {
         self.input.write_all(format!("{message}\n").as_bytes()).await.unwrap();
     }
 
@@ -79,7 +87,7 @@ impl Stdio {
         message
     }
 
-    async fn begin(&mut self, method: &str, mut params: Value) -> u64 {
+    pub(crate) async fn begin(&mut self, method: &str, mut params: Value) -> u64 {
         self.next += 1;
         if self.is_modern {
             params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
@@ -92,17 +100,18 @@ impl Stdio {
     }
 
     /// Asks, and answers what is asked back.
-    async fn request(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn request(&mut self, method: &str, params: Value) -> Value {
         let id = self.begin(method, params.clone()).await;
         let answer = self.answer_to(id).await;
         if answer["result"]["resultType"] != "input_required" {
             return answer;
         }
         assert!(self.is_modern);
+        self.heard.push(answer.clone());
         let mut again = params;
         let mut responses = json!({});
         for (key, question) in answer["result"]["inputRequests"].as_object().unwrap() {
-            responses[key] = reply_to(question);
+            responses[key] = self.says.clone().unwrap_or_else(|| reply_to(question));
         }
         again["inputResponses"] = responses;
         if let Some(state) = answer["result"].get("requestState") {
@@ -111,12 +120,13 @@ impl Stdio {
         Box::pin(self.request(method, again)).await
     }
 
-    async fn answer_to(&mut self, id: u64) -> Value {
+    pub(crate) async fn answer_to(&mut self, id: u64) -> Value {
         loop {
             let message = self.next().await;
             if message.get("method").is_some() && message.get("id").is_some() {
                 assert!(!self.is_modern, "a modern client is never asked: {message}");
-                let result = reply_to(&message);
+                self.heard.push(message.clone());
+                let result = self.says.clone().unwrap_or_else(|| reply_to(&message));
                 self.send(&json!({"jsonrpc": "2.0", "id": message["id"], "result": result})).await;
             } else if message["id"] == id {
                 return message;
@@ -126,11 +136,11 @@ impl Stdio {
         }
     }
 
-    async fn call(&mut self, name: &str, arguments: Value) -> Value {
+    pub(crate) async fn call(&mut self, name: &str, arguments: Value) -> Value {
         self.request("tools/call", json!({"name": name, "arguments": arguments})).await
     }
 
-    async fn text(&mut self, name: &str, arguments: Value) -> String {
+    pub(crate) async fn text(&mut self, name: &str, arguments: Value) -> String {
         let answer = self.call(name, arguments).await;
         let text = answer["result"]["content"][0]["text"].as_str();
         text.unwrap_or_else(|| panic!("{answer}")).to_owned()

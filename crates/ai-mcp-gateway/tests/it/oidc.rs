@@ -161,6 +161,7 @@ async fn claims_are_accounts() {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     };
     beside.budgets.put_budget(&beside.store, budget).await.unwrap();
     let gateway = launch.serve().await;

@@ -92,5 +92,7 @@ fn usual_address(dialect: DialectId) -> &'static str {
         DialectId::AnthropicMessages => "https://api.anthropic.com",
         DialectId::Gemini => "https://generativelanguage.googleapis.com",
         DialectId::Ollama => "http://localhost:11434",
+        DialectId::CohereChat => "https://api.cohere.com",
+        DialectId::BedrockConverse => "https://bedrock-runtime.us-east-1.amazonaws.com",
     }
 }

@@ -9,6 +9,9 @@ const NAME_CHARS_MAX: usize = 48;
 /// Words that `/mcp/{group}` cannot be.
 const RESERVED: [&str; 2] = ["all", "search"];
 
+/// The gateway itself, where servers are named: its own tools.
+const OWN: &str = "gateway";
+
 impl Resolver {
     pub(super) fn check_mcp(&mut self, mcp: &Mcp) {
         for (name, server) in &mcp.servers {
@@ -24,6 +27,10 @@ impl Resolver {
                     "use letters, digits, `-` and single `_`, and neither all nor search",
                 );
             }
+            if name == OWN {
+                let text = format!("{key} takes the place of the gateway's own tools");
+                self.warning(&key, text);
+            }
             self.check_mcp_server(&key, server);
         }
         for (name, members) in &mcp.groups {
@@ -32,7 +39,8 @@ impl Resolver {
                 let fix = "choose a name other than all and search";
                 self.problem(&key, format!("{key} has a name that means something else"), fix);
             }
-            for member in members.iter().filter(|member| !mcp.servers.contains_key(*member)) {
+            let is_known = |member: &&String| *member == OWN || mcp.servers.contains_key(*member);
+            for member in members.iter().filter(|member| !is_known(member)) {
                 let message =
                     format!("{key} names {member:?}, which is no server of [mcp.servers]");
                 self.problem(&key, message, "add the server, or take it out of the group");

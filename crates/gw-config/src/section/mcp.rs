@@ -21,6 +21,11 @@ pub struct Mcp {
     /// Text added to the description of the `chat_completion` tool.
     #[schemars(extend("x-example" = "Use for questions about our own code."))]
     pub tool_description: Option<String>,
+    /// Whether the gateway's own tools (`chat_completion`, `code_agent`, ...) are offered.
+    pub model_tools: ModelTools,
+    /// Asks the person behind the client before one of these tools has a paid model answer, where the
+    /// client can ask.
+    pub confirm_paid: bool,
     /// Text for models on how to use the tools, before that of the servers.
     #[schemars(extend("x-example" = "Prefer the tools of `docs` for our own API."))]
     pub instructions: Option<String>,
@@ -60,6 +65,8 @@ impl Default for Mcp {
             server_name: "ai-mcp-gateway".to_owned(),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
             tool_description: None,
+            model_tools: ModelTools::default(),
+            confirm_paid: true,
             instructions: None,
             names: Names::default(),
             exposure: Shown::default(),
@@ -74,6 +81,19 @@ impl Default for Mcp {
             servers: BTreeMap::new(),
         }
     }
+}
+
+/// Whether the gateway's own tools are offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelTools {
+    /// Over HTTP always, on standard input where a provider is configured.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
 }
 
 /// How tools and prompts of different servers are named.

@@ -1,16 +1,20 @@
 //! `[routing]`: who should answer, and what happens when it fails.
 
+use std::path::PathBuf;
+
 use gw_core::{Layer, Money};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::section::policy::{Experiment, Rule};
-use crate::units::{self, Usd};
+use crate::units::{self, Usd, usd};
 
 /// Who should answer, and what happens when it fails.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Routing {
+    /// Who decides for `auto` and layer ranges: layers, or what was learned about models.
+    pub policy: Policy,
     /// The layer to begin with when nothing asks for more.
     #[schemars(schema_with = "units::layer_schema")]
     pub default_layer: Layer,
@@ -36,7 +40,9 @@ pub struct Routing {
     pub fallback: Fallback,
     /// What a good answer is worth in dollars, by the quality asked for; a higher layer is asked where
     /// it promises more than it costs.
-    pub answer_value_usd: AnswerValue,
+    pub escalation_value_usd: AnswerValue,
+    /// How routing by what was learned chooses.
+    pub learned: Learned,
     /// Where the day of rules begins, in minutes before UTC's: 60 in winter in Berlin.
     #[schemars(range(min = -840, max = 840))]
     pub utc_offset_minutes: i32,
@@ -68,6 +74,7 @@ impl Default for AnswerValue {
 impl Default for Routing {
     fn default() -> Self {
         Self {
+            policy: Policy::Layers,
             default_layer: Layer::L0,
             max_escalation_layer: Layer::L2,
             enable_cross_check: true,
@@ -77,10 +84,58 @@ impl Default for Routing {
             retries: Retries::default(),
             breaker: Breaker::default(),
             fallback: Fallback::default(),
-            answer_value_usd: AnswerValue::default(),
+            escalation_value_usd: AnswerValue::default(),
             utc_offset_minutes: 0,
             rules: Vec::new(),
             experiments: Vec::new(),
+            learned: Learned::default(),
+        }
+    }
+}
+
+/// Who decides for `auto` and layer ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Layers, task lists and ranks.
+    Layers,
+    /// The model worth most by what was learned; layers where nothing was.
+    Learned,
+}
+
+/// How routing by what was learned chooses.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learned {
+    /// What `route learn` wrote. Without it the prior that comes with the program is used, for the
+    /// models it knows.
+    #[schemars(extend("x-example" = "learned.bin"))]
+    pub file: Option<PathBuf>,
+    /// What a good answer is worth at ordinary quality, in US dollars; four times that at high
+    /// quality, sixteen times at critical.
+    #[serde(with = "usd")]
+    #[schemars(schema_with = "usd::schema", extend("x-not-negative" = true))]
+    pub answer_value_usd: Money,
+    /// What may be spent an hour, in US dollars: the value of an answer falls while more is spent
+    /// and rises again. 0 for no such bound.
+    #[serde(with = "usd")]
+    #[schemars(schema_with = "usd::schema", extend("x-not-negative" = true))]
+    pub spend_usd_per_hour: Money,
+    /// How many of a thousand requests try another promising model, to learn about it.
+    #[schemars(range(min = 0, max = 200))]
+    pub explore_per_thousand: u32,
+    /// Keeps the last user turn with the call, so that estimates can be trained on its words.
+    pub keep_prompts: bool,
+}
+
+impl Default for Learned {
+    fn default() -> Self {
+        Self {
+            file: None,
+            answer_value_usd: Money::from_pico(gw_core::money::PICO_PER_USD / 100),
+            spend_usd_per_hour: Money::ZERO,
+            explore_per_thousand: 10,
+            keep_prompts: false,
         }
     }
 }

@@ -33,9 +33,26 @@ pub enum DialectId {
     /// Ollama's own API (`/api/chat`).
     #[serde(rename = "ollama")]
     Ollama,
+    /// Cohere's chat API, version 2 (`/v2/chat`).
+    #[serde(rename = "cohere-chat")]
+    CohereChat,
+    /// Amazon Bedrock's `Converse` and `ConverseStream`.
+    #[serde(rename = "bedrock-converse")]
+    BedrockConverse,
 }
 
 impl DialectId {
+    /// Every format.
+    pub const ALL: [Self; 7] = [
+        Self::OpenAiChat,
+        Self::AnthropicMessages,
+        Self::OpenAiResponses,
+        Self::Gemini,
+        Self::Ollama,
+        Self::CohereChat,
+        Self::BedrockConverse,
+    ];
+
     /// The name in configuration and records.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,6 +61,8 @@ impl DialectId {
             Self::OpenAiResponses => "openai-responses",
             Self::Gemini => "gemini",
             Self::Ollama => "ollama",
+            Self::CohereChat => "cohere-chat",
+            Self::BedrockConverse => "bedrock-converse",
         }
     }
 }

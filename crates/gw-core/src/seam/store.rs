@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::Result;
 use crate::ids::ConversationId;
 use crate::record::{
-    CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StoredMessage,
-    StoredSummary, TodoItem,
+    CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats,
+    DataCursor, DataPage, Stats, StatsFilter, StoredMessage, StoredSummary, Subject, TodoItem,
 };
 
 /// What is remembered of calls.
@@ -50,16 +50,44 @@ pub trait CallLog: Send + Sync + 'static {
 #[async_trait]
 pub trait Conversations: Send + Sync + 'static {
     /// Adds turns, in order, making the conversation where it is new. Concurrent appends keep all.
+    /// Gives the place of the last one where the store knows it at once, else 0.
     ///
     /// # Errors
     /// [`crate::Kind::StoreUnavailable`].
-    async fn append(&self, conversation: ConversationRef, turns: Vec<StoredMessage>) -> Result<()>;
+    async fn append(&self, conversation: ConversationRef, turns: Vec<StoredMessage>)
+    -> Result<u64>;
 
     /// The last `limit` turns, oldest first; empty where the conversation is not known.
     ///
     /// # Errors
     /// [`crate::Kind::StoreUnavailable`].
     async fn recent(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredMessage>>;
+
+    /// Turns after a place, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn turns(
+        &self,
+        id: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredMessage>>;
+
+    /// What is known of conversations beside their turns, the last added to first.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn heads(&self, query: ConversationQuery) -> Result<Vec<ConversationHead>>;
+
+    /// The versions of the summary that are kept, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn summaries(&self, id: &ConversationId, limit: usize) -> Result<Vec<StoredSummary>>;
+
+    /// Drops copies that are held in front of the durable store, because that changed behind them.
+    async fn evict(&self, _ids: &[ConversationId]) {}
 
     /// The newest summary.
     ///
@@ -84,6 +112,23 @@ pub trait Conversations: Send + Sync + 'static {
     /// # Errors
     /// [`crate::Kind::StoreUnavailable`].
     async fn put_todo(&self, conversation: ConversationRef, items: Vec<TodoItem>) -> Result<()>;
+}
+
+/// A conversation's or a user's data, wherever the store keeps it.
+#[async_trait]
+pub trait PersonalData: Send + Sync + 'static {
+    /// Some of the rows that hold it, from a place on. What is written meanwhile may be missing.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn gather(&self, subject: &Subject, from: DataCursor) -> Result<DataPage>;
+
+    /// Removes it, in one transaction: texts are deleted; what was paid stays on the books under a
+    /// random name that nothing joins to the subject. Gives the number of rows by table.
+    ///
+    /// # Errors
+    /// [`crate::Kind::StoreUnavailable`].
+    async fn forget(&self, subject: &Subject) -> Result<Vec<(&'static str, u64)>>;
 }
 
 /// Whether a store answers.

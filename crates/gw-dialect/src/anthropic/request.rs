@@ -1,7 +1,7 @@
 //! Requests: read here, written in [`encode`], passed on unread but for the model's name.
 
 mod encode;
-mod reasoning;
+pub(crate) mod reasoning;
 mod turns;
 
 use bytes::Bytes;

@@ -19,14 +19,15 @@ pub(super) fn decode(annotation: &Value) -> Option<Value> {
 
 /// A citation in this format's shape; `None` for one that only another format has.
 pub(super) fn encode(citation: &Value) -> Option<Value> {
-    let kind = citation["type"].as_str()?;
+    let web = crate::citations::web(citation);
+    let kind = citation["type"].as_str().unwrap_or_default();
     if OWN.contains(&kind) {
         return Some(citation.clone());
     }
     let source = match kind {
         "url_citation" if citation["url_citation"].is_object() => &citation["url_citation"],
         "url_citation" | "web_search_result_location" => citation,
-        _ => return None,
+        _ => web.as_ref().filter(|it| it["url"] != citation["url"])?,
     };
     let url = source["url"].as_str()?;
     let mut out = Map::new();

@@ -47,6 +47,11 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
                 root.strip_suffix("/v1").or_else(|| root.strip_suffix("/api")).unwrap_or(root);
             format!("{root}/{path}")
         }
+        DialectId::CohereChat => {
+            let root = ["/v2/chat", "/v2", "/v1"].iter().find_map(|end| root.strip_suffix(end));
+            format!("{}/{path}", root.unwrap_or(base))
+        }
+        DialectId::BedrockConverse => format!("{root}/{path}"),
     };
     if query.is_empty() { joined } else { format!("{joined}?{query}") }
 }

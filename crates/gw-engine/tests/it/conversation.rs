@@ -11,7 +11,12 @@ use crate::fixture::{World, bare, hear, streamed, world};
 use crate::wire::{answer, good_stream, refusal, whole};
 
 fn conversation() -> ConversationRef {
-    ConversationRef { id: ConversationId::from("c-1"), user_id: None, project_id: None }
+    ConversationRef {
+        id: ConversationId::from("c-1"),
+        user_id: None,
+        project_id: None,
+        owner: None,
+    }
 }
 
 fn turn_of(messages: Vec<Message>) -> Inbound {

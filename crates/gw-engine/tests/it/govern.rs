@@ -39,6 +39,7 @@ fn budget(cap: Money) -> Budget {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     }
 }
 
@@ -102,6 +103,8 @@ async fn what_the_budget_cannot_pay_is_refused_and_consumes_nothing() {
         scope: Scope::new(ScopeKind::Key, "key_1"),
         kind: LimitKind::RequestsPerMinute,
         max: 1,
+        when_away: None,
+        wait_ms: None,
     };
     world.budgets.put_limit(&world.store, limit).await.expect("kept");
     define(&world, budget(price(1, 1))).await;

@@ -418,6 +418,7 @@ async fn a_budget_that_cannot_pay_for_more_keeps_the_answer_so_far() {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     };
     world.budgets.put_budget(&world.store, budget).await.expect("kept");
     world.script.on("alpha", whole("4")).on("beta", whole("5"));

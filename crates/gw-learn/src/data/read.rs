@@ -8,9 +8,10 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use gw_core::money::Rate;
 use gw_core::{Error, Kind, Result};
-use gw_routing::signal::Signals;
+use gw_routing::signal::{Signals, Tag, tag_of_words};
 use serde::Deserialize;
 
+use super::sparse::{self, MEASURED_MIN, Measured};
 use super::{LeftOut, Model, Outcomes, Prompt, assumed_tokens};
 
 /// Bytes read of one file at most.
@@ -18,7 +19,8 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Prompts of one set at most.
 const PROMPTS_MAX: usize = 1_000_000;
 
-/// Reads a folder. `pool` names the models to use; empty takes all that are priced and answered at
+/// Reads a folder. With a table of propensities it is a gateway's own log, where models answered some
+/// prompts only. `pool` names the models to use; empty takes all that are priced and answered at
 /// least nineteen prompts of twenty, apart from those that hide the tokens they think with.
 ///
 /// # Errors
@@ -29,7 +31,9 @@ pub fn load(folder: &Path, pool: &[String]) -> Result<Outcomes> {
     let prices = prices(folder)?;
     let quality =
         Table::read(folder, "quality")?.ok_or_else(|| bad(folder, "quality.csv", "is missing"))?;
-    let (models, skipped) = choose_models(&quality, &prices, pool, folder)?;
+    let propensity = Table::read(folder, "propensity")?;
+    let least = if propensity.is_some() { MEASURED_MIN } else { quality.rows.len() * 19 / 20 };
+    let (models, skipped) = choose_models(&quality, &prices, pool, least, folder)?;
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     let tables = Tables {
         in_tokens: Table::read(folder, "in_tokens")?,
@@ -49,18 +53,27 @@ pub fn load(folder: &Path, pool: &[String]) -> Result<Outcomes> {
         left_out: LeftOut { models: skipped, ..LeftOut::default() },
     };
     let mut seen = HashSet::new();
+    let mut measured: Vec<Measured> = Vec::new();
     for prompt in prompts {
-        if !seen.insert(gw_routing::signal::hash_bytes(prompt.text.trim().as_bytes())) {
+        // Where words were not kept there is nothing to compare.
+        let has_words = !prompt.text.trim().is_empty();
+        if has_words && !seen.insert(gw_routing::signal::hash_bytes(prompt.text.trim().as_bytes()))
+        {
             outcomes.left_out.duplicate_prompts += 1;
             continue;
         }
-        let scores: Option<Vec<f32>> =
+        let scores: Vec<Option<f32>> =
             names.iter().map(|name| quality.number(&prompt.id, name)).collect();
-        let Some(scores) = scores else {
+        let is_missing = |score: &Option<f32>| score.is_none();
+        let is_useless = match &propensity {
+            Some(_) => scores.iter().all(is_missing),
+            None => scores.iter().any(is_missing),
+        };
+        if is_useless {
             outcomes.left_out.incomplete_prompts += 1;
             continue;
-        };
-        if let Some(score) = scores.iter().find(|score| !(0.0..=1.0).contains(*score)) {
+        }
+        if let Some(score) = scores.iter().flatten().find(|score| !(0.0..=1.0).contains(*score)) {
             return Err(bad(
                 folder,
                 "quality.csv",
@@ -68,12 +81,21 @@ pub fn load(folder: &Path, pool: &[String]) -> Result<Outcomes> {
             ));
         }
         tables.add(&mut outcomes, &names, &prompt);
-        outcomes.quality.extend(scores);
+        outcomes.quality.extend(scores.iter().map(|score| score.unwrap_or_default()));
+        if let Some(propensity) = &propensity {
+            let likely = |name: &&str| propensity.number(&prompt.id, name).unwrap_or(1.0);
+            let cells = scores.iter().zip(&names);
+            measured.extend(cells.map(|(score, name)| score.map(|score| (score, likely(name)))));
+        }
         outcomes.prompts.push(prompt);
     }
     if outcomes.prompts.len() < 50 {
         let count = outcomes.prompts.len();
-        return Err(bad(folder, "", format!("only {count} prompts were answered by every model")));
+        let what = if propensity.is_some() { "judged" } else { "answered by every model" };
+        return Err(bad(folder, "", format!("only {count} prompts were {what}; fifty are needed")));
+    }
+    if propensity.is_some() {
+        sparse::fill(&mut outcomes, &measured);
     }
     Ok(outcomes)
 }
@@ -114,6 +136,7 @@ fn choose_models(
     quality: &Table,
     prices: &HashMap<String, Option<(u64, u64)>>,
     pool: &[String],
+    least: usize,
     folder: &Path,
 ) -> Result<(Vec<Model>, usize)> {
     let price = |name: &str| prices.get(name).copied().flatten();
@@ -122,7 +145,7 @@ fn choose_models(
         for name in &quality.columns {
             let answered = quality.filled(name);
             let hides_tokens = ["o1-", "o3-"].iter().any(|hidden| name.starts_with(hidden));
-            let is_whole = answered * 20 >= quality.rows.len() * 19;
+            let is_whole = answered >= least;
             if price(name).is_some() && is_whole && !hides_tokens {
                 models.push(Model { name: name.clone(), price: price(name) });
             }
@@ -151,12 +174,17 @@ fn choose_models(
 fn prompts(folder: &Path) -> Result<Vec<Prompt>> {
     #[derive(Deserialize)]
     struct Line {
+        #[serde(deserialize_with = "word")]
         id: String,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "word")]
         task: String,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "word")]
         sub: String,
         prompt: String,
+        #[serde(default)]
+        tag: Option<String>,
+        #[serde(default)]
+        at_ms: Option<i64>,
     }
     let source =
         open(folder, "prompts.jsonl")?.ok_or_else(|| bad(folder, "prompts.jsonl", "is missing"))?;
@@ -168,12 +196,30 @@ fn prompts(folder: &Path) -> Result<Vec<Prompt>> {
         }
         let line: Line = serde_json::from_str(&line)
             .map_err(|error| bad(folder, "prompts.jsonl", format!("line {}: {error}", at + 1)))?;
-        prompts.push(Prompt { id: line.id, task: line.task, sub: line.sub, text: line.prompt });
+        let tag = line.tag.as_deref().map(|tag| {
+            let number = u64::from_str_radix(tag, 16).ok().filter(|_| tag.len() == 16);
+            number.map_or_else(|| tag_of_words(tag), Tag)
+        });
+        let Line { id, task, sub, prompt, at_ms, .. } = line;
+        prompts.push(Prompt { id, task, sub, text: prompt, tag, at_ms });
         if prompts.len() > PROMPTS_MAX {
             return Err(bad(folder, "prompts.jsonl", format!("has more than {PROMPTS_MAX} lines")));
         }
     }
     Ok(prompts)
+}
+
+/// A word, or a number that stands for one; `null` is none.
+fn word<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<String, D::Error> {
+    use serde::de::Error as _;
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => Ok(text),
+        serde_json::Value::Number(number) => Ok(number.to_string()),
+        serde_json::Value::Null => Ok(String::new()),
+        _ => Err(D::Error::custom("is neither a word nor a number")),
+    }
 }
 
 fn prices(folder: &Path) -> Result<HashMap<String, Option<(u64, u64)>>> {
@@ -210,7 +256,7 @@ impl Table {
     fn read(folder: &Path, name: &str) -> Result<Option<Self>> {
         let file = format!("{name}.csv");
         let Some(source) = open(folder, &file)? else { return Ok(None) };
-        let mut reader = csv::Reader::from_reader(source);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
         let wrong = |error: csv::Error| bad(folder, &file, error);
         let columns: Vec<String> =
             reader.headers().map_err(wrong)?.iter().skip(1).map(str::to_owned).collect();
@@ -231,15 +277,12 @@ impl Table {
     }
 
     fn number(&self, id: &str, column: &str) -> Option<f32> {
-        self.cell(id, column)?.trim().parse().ok().filter(|number: &f32| number.is_finite())
+        number_of(self.cell(id, column)?)
     }
 
     fn filled(&self, column: &str) -> usize {
         let Some(at) = self.places.get(column) else { return 0 };
-        self.rows
-            .values()
-            .filter(|row| row.get(at + 1).is_some_and(|cell| !cell.is_empty()))
-            .count()
+        self.rows.values().filter(|row| row.get(at + 1).and_then(number_of).is_some()).count()
     }
 
     /// A column by its name, or by the only name that contains the words.
@@ -255,6 +298,11 @@ impl Table {
             _ => None,
         }
     }
+}
+
+/// The number of a cell; `None` for an empty one, a word, or no number (`NaN`).
+fn number_of(cell: &str) -> Option<f32> {
+    cell.trim().parse().ok().filter(|number: &f32| number.is_finite())
 }
 
 /// Opens a file as it is or compressed; `None` where neither is there.

@@ -4,7 +4,7 @@ use gw_routing::estimate::{Calibration, Guard};
 use gw_routing::signal::Signals;
 
 use super::raw::{Raw, shrink};
-use super::{Mix, Recipe, guard_between};
+use super::{Recipe, Setting, guard_between};
 use crate::data::Outcomes;
 use crate::dice::Dice;
 use crate::policy::Predictions;
@@ -27,6 +27,7 @@ struct Held {
     means: Vec<f32>,
     tokens: Vec<f32>,
     residual: Vec<f32>,
+    counted: Vec<f32>,
 }
 
 #[derive(Clone, Debug)]
@@ -102,6 +103,8 @@ impl HeldOut {
                 let mut residual = vec![0.0; width];
                 let likeness = raw.neighbours.residual(&signals.words, &mut scratch, &mut residual);
                 raw.linear.residual(&signals.pieces, &mut residual);
+                let mut counted = vec![0.0; width];
+                raw.trees.residual(signals, &mut counted);
                 held.prompts.push(Held {
                     row,
                     fit,
@@ -111,6 +114,7 @@ impl HeldOut {
                     means,
                     tokens,
                     residual,
+                    counted,
                 });
             }
             held.fits.push(Fit {
@@ -123,12 +127,8 @@ impl HeldOut {
     }
 
     /// The predictions under a setting; no calibration where it is empty.
-    pub(super) fn predictions(
-        &self,
-        mix: Mix,
-        guard: Option<(f32, f32)>,
-        calibration: &[Calibration],
-    ) -> Predictions {
+    pub(super) fn predictions(&self, setting: Setting, calibration: &[Calibration]) -> Predictions {
+        let Setting { mix, guard, .. } = setting;
         let guards: Vec<Guard> =
             self.fits.iter().map(|fit| guard_between(&fit.likenesses, guard)).collect();
         let mut predictions = Predictions::default();
@@ -147,7 +147,7 @@ impl HeldOut {
                 } else {
                     share * mean + (1.0 - share) * fit.overall[model]
                 };
-                let score = mean + share * residual;
+                let score = mean + share * residual + setting.trees * held.counted[model];
                 let success = calibration.get(model).map_or(score, |line| line.of(score));
                 predictions.success.push(success.clamp(0.0, 1.0));
             }

@@ -1,9 +1,12 @@
 //! One fit without any decision about how much of it counts.
 
-use gw_routing::estimate::{Calibration, Estimator, Guard, Labelled, Linear, Means, Neighbours};
+use gw_routing::estimate::{
+    Calibration, Estimator, Guard, Labelled, Linear, Means, Neighbours, Trees,
+};
 use gw_routing::signal::Signals;
 
-use super::{Mix, Recipe, guard_between, ridge};
+use super::boost::boost;
+use super::{Mix, Recipe, Setting, guard_between, ridge};
 use crate::data::Outcomes;
 
 /// Training prompts whose likeness to the others is measured.
@@ -17,6 +20,7 @@ pub(super) struct Raw {
     pub(super) tokens: Means,
     pub(super) linear: Linear,
     pub(super) neighbours: Neighbours,
+    pub(super) trees: Trees,
     /// How far each model moves when the mean of all moves by one.
     pub(super) scale: Vec<f32>,
     /// Likeness of training prompts to the others, upwards.
@@ -58,6 +62,7 @@ impl Raw {
             linear: Linear::new(width, weights, offsets)
                 .expect("ridge gives a weight for each bucket and model"),
             neighbours,
+            trees: boost(signals, rows, &residuals, width, &recipe.boost),
             scale: scale(&residuals, width),
             likenesses,
         }
@@ -67,14 +72,15 @@ impl Raw {
     pub(super) fn estimator(
         mut self,
         outcomes: &Outcomes,
-        mix: Mix,
-        guard: Option<(f32, f32)>,
+        setting: Setting,
         calibration: Vec<Calibration>,
     ) -> Estimator {
-        let guard: Guard = guard_between(&self.likenesses, guard);
+        let mix = setting.mix;
+        let guard: Guard = guard_between(&self.likenesses, setting.guard);
         let scale = self.scale;
         self.linear.map_weights(|weights| shrink(weights, &scale, mix));
         self.neighbours.map_residuals(|residuals| shrink(residuals, &scale, mix));
+        self.trees.map_leaves(|leaf| leaf.iter_mut().for_each(|value| *value *= setting.trees));
         let is_used = mix.shared > 0.0 || mix.own > 0.0;
         Estimator {
             models: outcomes.models.iter().map(|model| model.name.clone()).collect(),
@@ -83,6 +89,7 @@ impl Raw {
             tokens: self.tokens,
             linear: is_used.then_some(self.linear),
             neighbours: Some(self.neighbours),
+            trees: (setting.trees > 0.0).then_some(self.trees),
             guard,
             calibration,
         }

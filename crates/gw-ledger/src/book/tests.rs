@@ -23,11 +23,12 @@ fn budget(id: &str, team: &str, cap: i64) -> Budget {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     }
 }
 
 fn limit(id: &str, team: &str, kind: LimitKind, max: u64) -> Limit {
-    Limit { id: id.into(), scope: scope(team), kind, max }
+    Limit { id: id.into(), scope: scope(team), kind, max, when_away: None, wait_ms: None }
 }
 
 fn put(book: &mut Book, budget: &Budget) {

@@ -105,6 +105,7 @@ fn budget(id: &str, scope: Scope, cap: i64) -> Budget {
         is_hard: true,
         max_layer: None,
         alerts: vec![80],
+        when_away: None,
     }
 }
 
@@ -114,7 +115,14 @@ async fn four_scopes(cap: i64, limit: u64) -> (Arc<EmbeddedBudgets>, Shelf) {
         store.put_budget(budget(&format!("b{at}"), scope.clone(), cap)).await.expect("kept");
         for kind in [LimitKind::RequestsPerMinute, LimitKind::TokensPerMinute] {
             let id = format!("l{at}-{}", kind.as_str());
-            let limit = Limit { id, scope: scope.clone(), kind, max: limit };
+            let limit = Limit {
+                id,
+                scope: scope.clone(),
+                kind,
+                max: limit,
+                when_away: None,
+                wait_ms: None,
+            };
             store.put_limit(limit).await.expect("kept");
         }
     }

@@ -100,6 +100,7 @@ fn a_budget_is_not_larger_than_the_one_above() {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     };
     let others = [budget("organisation:acme", "10", Window::Day)];
     let check = |budget: &Budget| tree().check_budget(budget, &others).is_ok();

@@ -7,7 +7,17 @@ use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use super::{Meter, Units};
 
 fn meter(kind: LimitKind, max: u64) -> Meter {
-    Meter::new(1, Limit { id: "l".into(), scope: Scope::new(ScopeKind::Key, "k"), kind, max })
+    Meter::new(
+        1,
+        Limit {
+            id: "l".into(),
+            scope: Scope::new(ScopeKind::Key, "k"),
+            kind,
+            max,
+            when_away: None,
+            wait_ms: None,
+        },
+    )
 }
 
 fn requests(requests: u64) -> Units {

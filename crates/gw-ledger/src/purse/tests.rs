@@ -14,6 +14,7 @@ fn purse(window: Window, cap: i64) -> Purse {
         is_hard: true,
         max_layer: None,
         alerts: vec![50, 100],
+        when_away: None,
     };
     Purse::new(1, budget, &[], &Spending::default())
 }

@@ -87,6 +87,7 @@ async fn changes_reach_the_other_replica_within_a_second() {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     };
     here.put_budget(budget).await.expect("kept");
     noticed("a new budget").await;

@@ -12,6 +12,7 @@ use gw_ledger::{BudgetAlert, Refusal};
 use super::{Definition, Desk, Hindrance, Sending, Waiter, crossed};
 use crate::account::Course;
 use crate::message::{Again, Answer, Ask, Counter, Num, Reply, Standing, Sync, Told};
+use crate::share::Past;
 
 /// Claims in one message.
 pub(crate) const MESSAGE_CLAIMS_MAX: usize = 128;
@@ -192,7 +193,7 @@ impl Desk {
     pub(crate) fn apply(&mut self, reply: &Reply, sent: InFlight, now_ms: u64) -> Effects {
         let mut effects = Effects::default();
         if let Some(again) = reply.again {
-            self.untell(sent);
+            self.take_back(sent);
             if again != Again::Stale {
                 let lost = self.generation.take();
                 self.bad_generation = lost.filter(|_| again == Again::Lost);
@@ -228,11 +229,13 @@ impl Desk {
         self.lease_until_ms = sent_ms.saturating_add(self.lease_ms);
         self.count = reply.count.max(1);
         if std::mem::take(&mut self.is_down) {
+            self.back_ms = redis_ms;
             for share in self.shares.iter_mut().flatten() {
-                share.allowance = 0;
                 share.is_dirty = true;
             }
         }
+        let oldest_ms = i64::try_from(reply.oldest).unwrap_or(0);
+        self.is_settled |= oldest_ms > self.back_ms;
     }
 
     fn apply_counter(&mut self, sent: &Sent, told: &Told, now_ms: u64, effects: &mut Effects) {
@@ -342,9 +345,11 @@ impl Desk {
     /// No answer came: calls that wait are judged by what is known here.
     pub(crate) fn go_down(&mut self, sent: Option<InFlight>, now_ms: u64) -> Vec<Sending> {
         if let Some(sent) = sent {
-            self.untell(sent);
+            self.take_back(sent);
         }
-        if !std::mem::replace(&mut self.is_down, true) {
+        // Part of a part: until all have told what they spent in the last outage, what is left of that
+        // one's allowance has to do.
+        if !std::mem::replace(&mut self.is_down, true) && std::mem::take(&mut self.is_settled) {
             for at in 0..self.shares.len() {
                 self.allow(at);
             }
@@ -366,9 +371,46 @@ impl Desk {
     /// What this instance may spend beyond its lease: an equal part of what was left.
     fn allow(&mut self, place: usize) {
         let Some(share) = &mut self.shares[place] else { return };
+        if share.past != Past::Heard {
+            return;
+        }
         let cap = self.rules[share.place].as_ref().and_then(|rule| rule.definition.cap());
         let left = cap.unwrap_or(0) - share.spent_all - share.held_all;
         share.allowance = left.max(0) / i128::from(self.count.max(1));
+    }
+
+    /// Budgets in use of which nobody told yet what was spent: the durable store is to be asked, once
+    /// for each.
+    pub(crate) fn unknown_pasts(&mut self) -> Vec<String> {
+        if !self.is_down {
+            return Vec::new();
+        }
+        let mut keys = Vec::new();
+        for share in self.shares.iter_mut().flatten() {
+            let rule = self.rules[share.place].as_ref();
+            let is_budget =
+                rule.is_some_and(|rule| matches!(rule.definition, Definition::Budget(_)));
+            if is_budget && share.past == Past::Unknown {
+                share.past = Past::Asked;
+                keys.push(share.key.clone());
+            }
+        }
+        keys
+    }
+
+    /// What the durable store knows to be spent of a counter, while Redis is away. Where it is away too
+    /// nobody knows of anything.
+    pub(crate) fn learn_past(&mut self, key: &str, spent: i128, now_ms: u64) -> Vec<Sending> {
+        if let Some(place) = self.by_key.get(key).copied() {
+            if let Some(share) = self.shares[place].as_mut()
+                && share.past == Past::Asked
+            {
+                share.past = Past::Heard;
+                share.spent_all = spent;
+            }
+            self.allow(place);
+        }
+        self.judge_cut(now_ms)
     }
 
     fn judge_cut(&mut self, now_ms: u64) -> Vec<Sending> {
@@ -389,7 +431,8 @@ impl Desk {
         sendings
     }
 
-    fn untell(&mut self, sent: InFlight) {
+    /// Nobody knows whether the message arrived: all of it is told again with the next one.
+    pub(crate) fn take_back(&mut self, sent: InFlight) {
         for counter in sent.counters {
             let share = self.shares[counter.place].as_mut();
             if let Some(share) = share.filter(|share| share.uid == counter.uid) {

@@ -162,6 +162,7 @@ fn definitions() -> (Vec<Budget>, Vec<Limit>) {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     };
     let budgets = vec![
         budget("b0", 0, Window::Lifetime),
@@ -169,7 +170,14 @@ fn definitions() -> (Vec<Budget>, Vec<Limit>) {
         budget("b2", 1, Window::Sliding(400_000)),
         budget("b3", 2, Window::Month),
     ];
-    let limit = |id: &str, kind, max| Limit { id: id.into(), scope: team(2), kind, max };
+    let limit = |id: &str, kind, max| Limit {
+        id: id.into(),
+        scope: team(2),
+        kind,
+        max,
+        when_away: None,
+        wait_ms: None,
+    };
     let limits =
         vec![limit("l0", LimitKind::Concurrent, 3), limit("l1", LimitKind::RequestsPerMinute, 8)];
     (budgets, limits)

@@ -91,8 +91,10 @@ impl Desk {
         let left = (i128::from(limit.max) - used).max(0);
         let reset_ms = match share {
             Some(share) if share.course == Course::Minute && used > 0 => {
-                let leaves_ms = share.last_slot().saturating_add(61).saturating_mul(1_000);
-                u64::try_from(leaves_ms - self.redis_ms(now_ms)).unwrap_or(0)
+                // Where only others counted, nobody here knows when: a minute at most.
+                let leaves_ms = share.last_slot().map(|slot| slot.saturating_add(61) * 1_000);
+                let left_ms = leaves_ms.map_or(60_000, |at_ms| at_ms - self.redis_ms(now_ms));
+                u64::try_from(left_ms).unwrap_or(0)
             }
             _ => 0,
         };

@@ -99,9 +99,17 @@ fn budget(id: &str, team: &str, cap: i64) -> Budget {
         is_hard: true,
         max_layer: None,
         alerts: vec![50, 100],
+        when_away: None,
     }
 }
 
 fn limit(id: &str, team: &str, kind: LimitKind, max: u64) -> Limit {
-    Limit { id: id.into(), scope: Scope::new(ScopeKind::Team, team), kind, max }
+    Limit {
+        id: id.into(),
+        scope: Scope::new(ScopeKind::Team, team),
+        kind,
+        max,
+        when_away: None,
+        wait_ms: None,
+    }
 }

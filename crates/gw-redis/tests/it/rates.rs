@@ -81,3 +81,17 @@ async fn calls_at_one_time_are_counted_over_all_replicas() {
         }
     }
 }
+
+/// It made the caller's task panic: the time of the newest own second was taken where there is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_that_only_others_used_up_is_shown_without_a_fault() {
+    let redis = RedisServer::start();
+    let durable = Durable::with(&[], &[limit("l", "t", LimitKind::RequestsPerMinute, 1)]);
+    let all = replicas(&redis.url(), &durable, &OnLoss::default()).await;
+    let held = all[0].reserve("t", 0, 0).await.expect("room");
+    assert!(all[1].reserve("t", 0, 0).await.is_err());
+    for status in all[1].budgets.all_limits() {
+        assert!(status.remaining == 0 && status.reset_ms <= 62_000, "{status:?}");
+    }
+    drop(held);
+}

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::means::{Means, Tally};
 use super::neighbours::Neighbours;
-use super::{Calibration, Estimator, Guard, Linear, MODELS_MAX};
+use super::{Calibration, Estimator, Guard, Linear, MODELS_MAX, Node, Trees};
 use crate::signal::{BUCKETS, SIGNALS_VERSION, Tag, TaskClass};
 
 const MAGIC: &[u8; 8] = b"GWROUTE1";
@@ -22,6 +22,7 @@ struct Header {
     calibration: Vec<Calibration>,
     has_linear: bool,
     has_neighbours: bool,
+    has_trees: bool,
 }
 
 impl Estimator {
@@ -35,6 +36,7 @@ impl Estimator {
             calibration: self.calibration.clone(),
             has_linear: self.linear.is_some(),
             has_neighbours: self.neighbours.is_some(),
+            has_trees: self.trees.is_some(),
         };
         let header = serde_json::to_vec(&header).unwrap_or_default();
         let mut bytes = MAGIC.to_vec();
@@ -63,6 +65,17 @@ impl Estimator {
             }
             put_f32s(&mut bytes, parts.residuals);
             bytes.extend_from_slice(&parts.unknown_rarity.to_le_bytes());
+        }
+        if let Some(trees) = &self.trees {
+            put_len(&mut bytes, trees.nodes().len());
+            for node in trees.nodes() {
+                bytes.extend_from_slice(&u32::from(node.count).to_le_bytes());
+                bytes.extend_from_slice(&node.above.to_le_bytes());
+                bytes.extend_from_slice(&node.next.to_le_bytes());
+            }
+            put_len(&mut bytes, trees.roots().len());
+            trees.roots().iter().for_each(|root| bytes.extend_from_slice(&root.to_le_bytes()));
+            put_f32s(&mut bytes, trees.leaves());
         }
         bytes
     }
@@ -94,7 +107,9 @@ impl Estimator {
         let linear = if header.has_linear { Some(reader.linear(models)?) } else { None };
         let neighbours =
             if header.has_neighbours { Some(reader.neighbours(models)?) } else { None };
+        let trees = if header.has_trees { Some(reader.trees(models)?) } else { None };
         Ok(Self {
+            trees,
             models: header.models,
             kept: header.kept,
             quality,
@@ -224,6 +239,18 @@ impl<'a> Reader<'a> {
         }
         let offsets = self.f32s(Some(models))?;
         Linear::new(models, weights, offsets).ok_or_else(|| broken("its weights do not fit"))
+    }
+
+    fn trees(&mut self, models: usize) -> Result<Trees> {
+        let mut nodes = Vec::new();
+        for _ in 0..self.len()? {
+            let count = u16::try_from(self.u32()?).map_err(|_| broken("a count is too high"))?;
+            nodes.push(Node { count, above: self.u32()?, next: self.u32()? });
+        }
+        let count = self.len()?;
+        let roots = (0..count).map(|_| self.u32()).collect::<Result<Vec<u32>>>()?;
+        let leaves = self.f32s(None)?;
+        Trees::new(models, nodes, roots, leaves).ok_or_else(|| broken("its trees lead nowhere"))
     }
 
     fn neighbours(&mut self, models: usize) -> Result<Neighbours> {

@@ -30,6 +30,10 @@ pub(super) enum Why {
     Local,
     /// A model of the next layer up.
     NextLayer(Layer),
+    /// By what was learned.
+    Learned,
+    /// Tried so that something is learned about it.
+    Trial,
 }
 
 impl fmt::Display for Why {
@@ -45,6 +49,8 @@ impl fmt::Display for Why {
             }
             Self::Local => f.write_str("OSS_MODEL_NAME: the local model stands in"),
             Self::NextLayer(layer) => write!(f, "{layer}, the next layer up"),
+            Self::Learned => f.write_str("by what was learned"),
+            Self::Trial => f.write_str("a trial, to learn about it"),
         }
     }
 }
@@ -171,6 +177,7 @@ impl<'a> Draft<'a> {
             complexity,
             quality,
             wants_cross_check: self.screen.snapshot.options.enable_cross_check && is_hard,
+            weighed: None,
         })
     }
 
@@ -207,6 +214,7 @@ fn choice(first: &Pick) -> String {
         }
         Why::Ranked(layer) | Why::Peer(layer) => format!("best ranked of {layer} that is healthy"),
         Why::Named => "asked for by name".to_owned(),
+        Why::Learned | Why::Trial => first.why.to_string(),
         other => format!("those before it rest; {other}"),
     }
 }

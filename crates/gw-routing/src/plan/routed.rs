@@ -10,9 +10,10 @@ use crate::asked::ModelField;
 use crate::layers::next_layer;
 use crate::options::TaskModels;
 use crate::plan::draft::{Draft, Why, Words};
+use crate::plan::learned::Weighed;
 use crate::plan::scope::{Mode, Scope};
 use crate::plan::screen::{Bounds, Screen, Verdict, standing};
-use crate::plan::{Plan, Question, Snapshot, refusal, stand_in};
+use crate::plan::{Plan, Question, Snapshot, learned, refusal, stand_in};
 
 /// Candidates kept free for stand-ins when a layer has many models.
 const PLACES_FOR_STAND_INS: usize = 2;
@@ -39,6 +40,13 @@ pub(super) fn plan(
     let scope = Scope::of(question, snapshot, field)?;
     let mut draft = Draft::new(Screen { question, snapshot, failed });
     let list = task_list(&mut draft);
+    if let Some(advice) = snapshot.learned
+        && scope.may_climb()
+        && list.is_empty()
+        && let Some(weighed) = learned::offer(&mut draft, &scope, advice)
+    {
+        return by_learning(draft, &scope, weighed);
+    }
     let Some(choice) = choose(&draft, &scope, &list) else {
         return Err(refusal::no_model(&draft.screen, &scope));
     };
@@ -66,6 +74,30 @@ pub(super) fn plan(
     };
     let words = Words { summary, reason: reason(question, snapshot, &scope, &choice, &list) };
     draft.finish(&words).ok_or_else(|| refusal::nothing_left(snapshot))
+}
+
+/// Fills the places that are left, and words a plan whose models were weighed.
+fn by_learning(mut draft: Draft<'_>, scope: &Scope, weighed: Weighed) -> Result<Plan> {
+    let Screen { question, snapshot, .. } = draft.screen;
+    if let Some(first) = draft.picks.first().map(|pick| Arc::clone(&pick.offering)) {
+        let stand_ins = stand_in::for_routed(&mut draft, &first.provider);
+        stand_in::offer(&mut draft, stand_ins, scope.stand_ins);
+        let room = draft.room();
+        offer_pool(&mut draft, standing(&first), room);
+    }
+    let (task, quality) = (question.task(), question.quality());
+    let Bounds { floor, ceiling } = scope.wanted;
+    let count = weighed.models.len();
+    let words = Words {
+        summary: ("Single model", ""),
+        reason: format!(
+            "auto: task {task}, quality {quality}, {count} models of {floor}-{ceiling} weighed, a good \
+             answer is worth ${}",
+            weighed.value.to_usd_string()
+        ),
+    };
+    let plan = draft.finish(&words).ok_or_else(|| refusal::nothing_left(snapshot))?;
+    Ok(Plan { weighed: Some(weighed), ..plan })
 }
 
 /// The task's list, looked up; entries that nobody offers are noted and left out.

@@ -1,5 +1,6 @@
 mod failover;
 mod laws;
+mod learned;
 
 use std::sync::Arc;
 
@@ -133,6 +134,7 @@ impl World {
             health: &health,
             bar: &|_, _| None,
             options,
+            learned: None,
         };
         plan_without(&question, &snapshot, &failed)
     }

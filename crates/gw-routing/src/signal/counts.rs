@@ -27,7 +27,23 @@ pub(crate) struct Counts {
     pub(crate) code_words: u32,
     pub(crate) how_many: u32,
     pub(crate) foreign: u32,
+    underscores: u32,
+    long_words: u32,
+    word_bytes: u32,
+    negations: u32,
+    /// Bytes before the first option.
+    asked_bytes: u32,
+    option_bytes: u32,
+    option_bytes_max: u32,
+    option_bytes_min: u32,
+    option_digits: u32,
 }
+
+/// How many counts a text has for the trees.
+pub const COUNTS: usize = 32;
+
+/// Words of at least so many bytes are long.
+const LONG_WORD_BYTES: u32 = 10;
 
 /// Kinds of counts that become pieces, one by one and in pairs.
 const SINGLES: usize = 19;
@@ -50,10 +66,15 @@ impl Counts {
 
     fn scan(&mut self, bytes: &[u8]) {
         let mut before = b' ';
+        let mut length = 0;
         for &byte in bytes {
-            let is_word = byte.is_ascii_alphanumeric() || byte >= 0x80;
-            if is_word && !(before.is_ascii_alphanumeric() || before >= 0x80) {
-                self.words += 1;
+            if byte.is_ascii_alphanumeric() || byte >= 0x80 {
+                self.words += u32::from(length == 0);
+                length += 1;
+                self.word_bytes += 1;
+                self.long_words += u32::from(length == LONG_WORD_BYTES);
+            } else {
+                length = 0;
             }
             match byte {
                 b'0'..=b'9' => {
@@ -68,6 +89,7 @@ impl Counts {
                 b'\\' => self.backslashes += 1,
                 b'(' | b'[' => self.brackets += 1,
                 b'{' => self.braces += 1,
+                b'_' => self.underscores += 1,
                 b'"' | b'\'' => self.quotes += 1,
                 0x80.. => self.foreign += 1,
                 _ => {}
@@ -81,11 +103,69 @@ impl Counts {
         self.fences += u32::from(line.starts_with("```"));
         self.indented += u32::from(line.starts_with("    ") || line.starts_with('\t'));
         let bytes = line.trim_start().as_bytes();
-        self.options += u32::from(is_option(bytes));
+        if is_option(bytes) {
+            self.option(bytes);
+        } else if self.options == 0 {
+            self.asked_bytes += u32::try_from(line.len()).unwrap_or(u32::MAX);
+        }
+        let denies = [" not ", " NOT ", "EXCEPT", "except"];
+        self.negations += u32::from(denies.iter().any(|word| line.contains(word)));
         let starts = |word: &str| bytes.starts_with(word.as_bytes());
         let is_code = ["def ", "class ", "import ", "from ", "return ", "fn ", "function "];
         self.code_words += u32::from(is_code.iter().any(|word| starts(word)));
         self.how_many += u32::from(line.contains("How ") || line.contains("how m"));
+    }
+
+    fn option(&mut self, line: &[u8]) {
+        let bytes = u32::try_from(line.len()).unwrap_or(u32::MAX);
+        let is_first = self.options == 0;
+        self.options += 1;
+        self.option_bytes += bytes;
+        self.option_bytes_max = self.option_bytes_max.max(bytes);
+        self.option_bytes_min = if is_first { bytes } else { self.option_bytes_min.min(bytes) };
+        let digits = line.iter().filter(|byte| byte.is_ascii_digit()).count();
+        self.option_digits += u32::try_from(digits).unwrap_or(u32::MAX);
+    }
+
+    /// Everything that was counted, for the trees. `different` words were found.
+    pub(crate) fn all(&self, different: usize) -> [u32; COUNTS] {
+        let words = self.words.max(1);
+        let share = |count: u32| count.saturating_mul(100) / words;
+        let different = u32::try_from(different).unwrap_or(u32::MAX);
+        [
+            self.bytes,
+            self.words,
+            self.lines,
+            self.digits,
+            self.numbers,
+            self.capitals,
+            self.questions,
+            self.stops,
+            self.commas,
+            self.maths,
+            self.backslashes,
+            self.brackets,
+            self.braces,
+            self.quotes,
+            self.fences,
+            self.options,
+            self.indented,
+            self.code_words,
+            self.how_many,
+            self.foreign,
+            self.underscores,
+            self.long_words,
+            share(self.word_bytes),
+            share(self.long_words),
+            share(self.capitals),
+            share(different),
+            self.negations,
+            self.asked_bytes,
+            self.option_bytes,
+            self.option_bytes_max,
+            self.option_bytes_min,
+            self.option_digits,
+        ]
     }
 
     /// What the pieces are made of, each on a scale of halved powers of two.

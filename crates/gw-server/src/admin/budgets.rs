@@ -41,11 +41,16 @@ pub struct BudgetBody {
     #[schema(schema_with = words::layer)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_layer: Option<Layer>,
+    /// Whether its calls go on (`open`) or are refused (`closed`) while the Redis that gateways share
+    /// is away. Unless said, `store.redis_loss` decides.
+    #[schema(pattern = "^(open|closed)$", example = "open")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis_loss: Option<String>,
 }
 
 impl Body for BudgetBody {
     const FIELDS: &'static [&'static str] =
-        &["scope", "usd", "tokens", "period", "soft", "alerts", "max_layer"];
+        &["scope", "usd", "tokens", "period", "soft", "alerts", "max_layer", "redis_loss"];
 }
 
 /// A budget and how it stands. Amounts are exact decimals, in dollars or in tokens like the cap.
@@ -69,6 +74,8 @@ pub struct BudgetView {
     /// The highest layer that calls of this account may use.
     #[schema(value_type = Option<String>)]
     pub max_layer: Option<Layer>,
+    /// `open` or `closed` while Redis is away; null: as `store.redis_loss` says.
+    pub redis_loss: Option<String>,
     /// Spent in the period that holds now.
     pub spent: String,
     /// Held back for calls that run; null where only the running gateway knows.
@@ -96,6 +103,7 @@ impl BudgetView {
             soft: !budget.is_hard,
             alerts: budget.alerts.clone(),
             max_layer: budget.max_layer,
+            redis_loss: budget.when_away.map(|word| word.as_str().to_owned()),
             spent: decimal(status.spent),
             reserved: Some(decimal(status.reserved)),
             remaining: decimal(status.remaining()),
@@ -119,6 +127,7 @@ pub async fn set(office: &dyn Governance, body: BudgetBody) -> Result<Page<Budge
     if caps.iter().all(|(_, cap)| cap.is_none()) {
         return Err(Error::bad_field("usd", "a budget needs `usd` or `tokens`"));
     }
+    let when_away = words::when_away(body.redis_loss.as_deref())?;
     let mut set = Vec::new();
     for (word, cap) in caps {
         let Some(cap) = cap else { continue };
@@ -128,6 +137,7 @@ pub async fn set(office: &dyn Governance, body: BudgetBody) -> Result<Page<Budge
             is_hard: !body.soft,
             max_layer: body.max_layer,
             alerts: body.alerts.clone(),
+            when_away,
         };
         let status = office
             .put_budget(scope.clone(), terms)

@@ -184,6 +184,7 @@ impl KeyBody {
             is_hard: !self.soft,
             max_layer: None,
             alerts: Vec::new(),
+            when_away: None,
         };
         let budgets: Vec<BudgetTerms> = caps.into_iter().flatten().map(terms).collect();
         if budgets.is_empty() && (window.is_some() || self.soft) {
@@ -465,7 +466,9 @@ pub(crate) fn limit_terms(
         (LimitKind::Concurrent, concurrent),
     ]
     .into_iter()
-    .filter_map(|(kind, max)| max.map(|max| LimitTerms { kind, max }))
+    .filter_map(|(kind, max)| {
+        max.map(|max| LimitTerms { kind, max, when_away: None, wait_ms: None })
+    })
     .collect()
 }
 

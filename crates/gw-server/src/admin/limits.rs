@@ -1,6 +1,6 @@
 //! Limits.
 
-use gw_core::budget::{LimitKind, LimitStatus};
+use gw_core::budget::{LimitKind, LimitStatus, LimitTerms};
 use gw_core::seam::Governance;
 use gw_core::{Error, Kind, Money, Result};
 use serde::{Deserialize, Serialize};
@@ -31,11 +31,21 @@ pub struct LimitBody {
     /// Calls at one time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u64>,
+    /// How long a call that does not fit waits for room, in milliseconds, before it is refused. Unless
+    /// said, not at all.
+    #[schema(maximum = 600_000, example = 2_000)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+    /// Whether its calls go on (`open`) or are refused (`closed`) while the Redis that gateways share
+    /// is away. Unless said, `store.redis_loss` decides.
+    #[schema(pattern = "^(open|closed)$", example = "open")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis_loss: Option<String>,
 }
 
 impl Body for LimitBody {
     const FIELDS: &'static [&'static str] =
-        &["scope", "rpm", "tpm", "dollars_per_minute", "concurrent"];
+        &["scope", "rpm", "tpm", "dollars_per_minute", "concurrent", "wait_ms", "redis_loss"];
 }
 
 /// A limit and how it stands. Dollars are exact decimals, everything else is whole.
@@ -50,6 +60,10 @@ pub struct LimitView {
     pub kind: String,
     /// How many at most.
     pub max: String,
+    /// How long a call that does not fit waits for room, in milliseconds; null: not at all.
+    pub wait_ms: Option<u64>,
+    /// `open` or `closed` while Redis is away; null: as `store.redis_loss` says.
+    pub redis_loss: Option<String>,
     /// How many more fit now; null where only the running gateway knows.
     pub remaining: Option<String>,
     /// Until all of it is free again if nothing is asked for, in milliseconds; null where only the
@@ -72,6 +86,8 @@ impl LimitView {
             scope: limit.scope.to_string(),
             kind: word(limit.kind).to_owned(),
             max: text(limit.max),
+            wait_ms: limit.wait_ms,
+            redis_loss: limit.when_away.map(|word| word.as_str().to_owned()),
             remaining: Some(text(status.remaining)),
             reset_ms: Some(status.reset_ms),
         }
@@ -100,8 +116,10 @@ pub async fn set(office: &dyn Governance, body: LimitBody) -> Result<Page<LimitV
         let message = "a limit needs `rpm`, `tpm`, `dollars_per_minute` or `concurrent`";
         return Err(Error::bad_field("rpm", message));
     }
+    let when_away = words::when_away(body.redis_loss.as_deref())?;
     let mut set = Vec::new();
     for terms in terms {
+        let terms = LimitTerms { when_away, wait_ms: body.wait_ms, ..terms };
         let status = office
             .put_limit(scope.clone(), terms)
             .await

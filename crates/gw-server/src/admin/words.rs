@@ -1,5 +1,6 @@
 //! What all of them share: reading a body so that every fault names its field, pages, money, instants.
 
+use gw_core::budget::WhenAway;
 use gw_core::limits::ADMIN_PAGE_MAX;
 use gw_core::{Error, Kind, Layer, Money, Result, Scope, duration};
 use jiff::Timestamp;
@@ -229,6 +230,15 @@ pub(crate) fn in_words(error: Error, words: &[(&str, &str)]) -> Error {
         Some(word) => error.with_field(word),
         None => error,
     }
+}
+
+/// Reads what happens while shared counters are away.
+pub(crate) fn when_away(text: Option<&str>) -> Result<Option<WhenAway>> {
+    let read = |text: &str| {
+        text.parse()
+            .map_err(|_| Error::bad_field("redis_loss", "`redis_loss` is `open` or `closed`"))
+    };
+    text.map(read).transpose()
 }
 
 /// What must be there.

@@ -9,6 +9,7 @@ use axum::routing::{MethodRouter, get};
 use gw_core::ConversationId;
 use gw_core::Kind;
 use gw_core::record::{ConversationRef, StoredMessage};
+use gw_core::seam::Conversations;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -39,7 +40,7 @@ pub(super) fn door() -> Route {
 /// What is remembered of a conversation.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ContextAnswer {
+pub(crate) struct ContextAnswer {
     /// Its id.
     conversation_id: String,
     /// Its newest summary; null where there is none.
@@ -80,15 +81,24 @@ async fn show(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let id = conversation_id(path)?;
-    let conversations = &server.app.engine.resources().conversations;
-    let summary = conversations.summary(&id).await?;
-    let recent = conversations.recent(&id, RECENT_MESSAGES).await?;
-    let answer = ContextAnswer {
+    Ok(respond::json_of(&remembered(&*server.app.engine.resources().conversations, &id).await?)?)
+}
+
+/// What is remembered of a conversation; empty for one that is not known.
+///
+/// # Errors
+/// [`Kind::StoreUnavailable`].
+pub(crate) async fn remembered(
+    conversations: &dyn Conversations,
+    id: &ConversationId,
+) -> Result<ContextAnswer, gw_core::Error> {
+    let summary = conversations.summary(id).await?;
+    let recent = conversations.recent(id, RECENT_MESSAGES).await?;
+    Ok(ContextAnswer {
         conversation_id: id.as_str().to_owned(),
         summary: summary.map(|summary| summary.body),
         recent_messages: recent.into_iter().map(Turn::of).collect(),
-    };
-    Ok(respond::json_of(&answer)?)
+    })
 }
 
 /// A summary to keep.
@@ -129,6 +139,7 @@ async fn summarise(
         id: id.clone(),
         user_id: caller.principal.user_id,
         project_id: caller.principal.project_id,
+        owner: caller.principal.key_id,
     };
     let conversations = &server.app.engine.resources().conversations;
     let version = conversations.put_summary(conversation, Value::Object(summary)).await?;

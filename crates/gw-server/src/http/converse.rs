@@ -211,6 +211,7 @@ fn inbound(
             id: ConversationId::from(conversation_id),
             user_id,
             project_id,
+            owner: principal.key_id.clone(),
         }),
         recall: Recall::History,
         quality: fields.word::<Quality>("qualityLevel")?,
@@ -246,7 +247,7 @@ fn inbound(
 }
 
 /// What the model said: its text, else its refusal, else its thoughts. Never words of our own.
-fn words(reply: &ChatReply) -> Option<String> {
+pub(crate) fn words(reply: &ChatReply) -> Option<String> {
     let text = reply.text();
     if !text.trim().is_empty() {
         return Some(text);

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use gw_core::record::{Stats, StatsFilter, StatsRow};
+use gw_core::seam::CallLog;
 use gw_core::{Error, Kind};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -36,9 +37,10 @@ pub(super) fn door() -> Route {
     }
 }
 
+/// What `/v1/stats` can be asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wanted {
+pub(crate) struct Wanted {
     user_id: Option<String>,
     start_date: Option<String>,
     end_date: Option<String>,
@@ -48,7 +50,7 @@ struct Wanted {
 /// Sums over calls.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct StatsAnswer {
+pub(crate) struct StatsAnswer {
     /// Calls made.
     total_calls: u64,
     /// Dollars, over the calls with a known price.
@@ -75,16 +77,24 @@ async fn stats(
     query: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = query.map_err(|rejection| wrong_query(&rejection))?;
-    let filter = filter(&wanted)?;
+    let calls = &server.app.engine.resources().calls;
+    Ok(respond::json_of(&sums(&**calls, &wanted).await?)?)
+}
+
+/// The sums that are wanted.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] naming what is wrong with the wish; [`Kind::StoreUnavailable`].
+pub(crate) async fn sums(calls: &dyn CallLog, wanted: &Wanted) -> Result<StatsAnswer, Error> {
+    let filter = filter(wanted)?;
     let group = match wanted.group_by.as_deref() {
         None | Some("") => None,
         Some(word @ ("model" | "layer")) => Some(word),
         Some(_) => {
-            return Err(Error::bad_field("groupBy", "`groupBy` must be `model` or `layer`").into());
+            return Err(Error::bad_field("groupBy", "`groupBy` must be `model` or `layer`"));
         }
     };
-    let stats = server.app.engine.resources().calls.stats(filter).await?;
-    Ok(respond::json_of(&answer(&stats, group))?)
+    Ok(answer(&calls.stats(filter).await?, group))
 }
 
 fn answer(stats: &Stats, group: Option<&str>) -> StatsAnswer {

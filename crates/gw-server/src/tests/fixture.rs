@@ -10,16 +10,18 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTable};
+use gw_core::outcome::{Judged, Outcome};
 use gw_core::principal::Principal;
 use gw_core::record::{
-    CallRecord, ConversationRef, ConversationStats, Stats, StatsFilter, StatsRow, StoredMessage,
-    StoredResponse, StoredSummary, TodoItem, UsageGroup, UsageQuery,
+    CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats, Stats,
+    StatsFilter, StatsRow, StoredMessage, StoredResponse, StoredSummary, TodoItem, UsageGroup,
+    UsageQuery,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, Keys, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts, Upstream,
-    UsageReports,
+    IncomingResponse, Keys, Outcomes, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts,
+    Upstream, UsageReports,
 };
 use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
@@ -235,6 +237,7 @@ pub(super) struct Memory {
     turns: Mutex<HashMap<ConversationId, Vec<StoredMessage>>>,
     summaries: Mutex<HashMap<ConversationId, Vec<StoredSummary>>>,
     pub(super) responses: Mutex<Vec<StoredResponse>>,
+    pub(super) outcomes: Mutex<Vec<Outcome>>,
     pub(super) is_down: AtomicBool,
 }
 
@@ -294,10 +297,40 @@ impl CallLog for Memory {
 
 #[async_trait]
 impl Conversations for Memory {
-    async fn append(&self, of: ConversationRef, turns: Vec<StoredMessage>) -> gw_core::Result<()> {
+    async fn append(&self, of: ConversationRef, turns: Vec<StoredMessage>) -> gw_core::Result<u64> {
         self.up()?;
-        self.turns.lock().entry(of.id).or_default().extend(turns);
-        Ok(())
+        let mut all = self.turns.lock();
+        let known = all.entry(of.id).or_default();
+        for mut turn in turns {
+            turn.place = known.len() as u64 + 1;
+            known.push(turn);
+        }
+        Ok(known.len() as u64)
+    }
+
+    async fn turns(
+        &self,
+        id: &ConversationId,
+        after: u64,
+        limit: usize,
+    ) -> gw_core::Result<Vec<StoredMessage>> {
+        self.up()?;
+        let turns = self.turns.lock().get(id).cloned().unwrap_or_default();
+        Ok(turns.into_iter().filter(|turn| turn.place > after).take(limit).collect())
+    }
+
+    async fn heads(&self, _: ConversationQuery) -> gw_core::Result<Vec<ConversationHead>> {
+        Ok(Vec::new())
+    }
+
+    async fn summaries(
+        &self,
+        id: &ConversationId,
+        limit: usize,
+    ) -> gw_core::Result<Vec<StoredSummary>> {
+        self.up()?;
+        let all = self.summaries.lock().get(id).cloned().unwrap_or_default();
+        Ok(all.into_iter().rev().take(limit).collect())
     }
 
     async fn recent(
@@ -357,6 +390,23 @@ impl UsageReports for Memory {
 
     async fn call(&self, id: CallId) -> gw_core::Result<Option<CallRecord>> {
         Ok(self.calls.lock().iter().find(|call| call.id == id).cloned())
+    }
+}
+
+#[async_trait]
+impl Outcomes for Memory {
+    async fn keep_outcome(&self, outcome: Outcome) -> gw_core::Result<()> {
+        self.up()?;
+        self.outcomes.lock().push(outcome);
+        Ok(())
+    }
+
+    async fn judged_calls(
+        &self,
+        _after: Option<CallId>,
+        _limit: usize,
+    ) -> gw_core::Result<Vec<Judged>> {
+        self.up().map(|()| Vec::new())
     }
 }
 
@@ -487,6 +537,7 @@ pub(super) fn governed(
         engine: Arc::clone(&engine),
         authenticator,
         reports: Arc::<Memory>::clone(&store),
+        outcomes: Arc::<Memory>::clone(&store),
         governance: Arc::new(office(&clock)),
         alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
@@ -502,7 +553,7 @@ pub(super) fn governed(
             let client = gw_net::Client::new(&gw_net::NetOptions::default()).expect("a client");
             let entropy = Arc::new(Counting(AtomicU64::new(1)));
             let clock = Arc::<Hands>::clone(&clock);
-            gw_mcp::Hub::begin(gw_mcp::McpOptions::default(), client, clock, entropy, None)
+            gw_mcp::Hub::begin(gw_mcp::McpOptions::default(), client, clock, entropy, None, None)
         }),
     };
     Gateway { router: crate::router(app), upstream, store, clock, lifecycle, engine }

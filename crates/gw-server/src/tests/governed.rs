@@ -66,7 +66,14 @@ impl World {
     }
 
     async fn limit(&self, id: &str, kind: LimitKind, max: u64) {
-        let limit = Limit { id: id.into(), scope: self.scope.clone(), kind, max };
+        let limit = Limit {
+            id: id.into(),
+            scope: self.scope.clone(),
+            kind,
+            max,
+            when_away: None,
+            wait_ms: None,
+        };
         self.budgets.put_limit(&self.store, limit).await.expect("kept");
     }
 
@@ -79,6 +86,7 @@ impl World {
             is_hard: true,
             max_layer: None,
             alerts: Vec::new(),
+            when_away: None,
         };
         self.budgets.put_budget(&self.store, budget).await.expect("kept");
     }

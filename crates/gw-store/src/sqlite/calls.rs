@@ -45,6 +45,7 @@ impl CallRow {
             id,
             user_id: record.user_id.clone(),
             project_id: record.project_id.clone(),
+            owner: record.key_id.clone(),
             began_at_ms: record.started_at_ms.min(now_ms),
             now_ms,
         });

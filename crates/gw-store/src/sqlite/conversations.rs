@@ -1,7 +1,10 @@
 //! Conversations as rows: turns, versions of the summary, the TODO list.
 
 use gw_core::chat::Message;
-use gw_core::record::{ConversationRef, StoredMessage, StoredSummary, TodoItem};
+use gw_core::limits::SUMMARY_VERSIONS_KEPT;
+use gw_core::record::{
+    ConversationHead, ConversationQuery, ConversationRef, StoredMessage, StoredSummary, TodoItem,
+};
 use gw_core::{ConversationId, Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
@@ -14,23 +17,25 @@ pub(super) struct Conversation {
     pub(super) id: ConversationId,
     pub(super) user_id: Option<String>,
     pub(super) project_id: Option<String>,
+    pub(super) owner: Option<String>,
     pub(super) began_at_ms: i64,
     pub(super) now_ms: i64,
 }
 
 impl Conversation {
     pub(super) fn new(conversation: ConversationRef, now_ms: i64) -> Self {
-        let ConversationRef { id, user_id, project_id } = conversation;
-        Self { id, user_id, project_id, began_at_ms: now_ms, now_ms }
+        let ConversationRef { id, user_id, project_id, owner } = conversation;
+        Self { id, user_id, project_id, owner, began_at_ms: now_ms, now_ms }
     }
 
     /// Makes it where it is new, and marks it as added to. Its first known owner stays.
     pub(super) fn touch(&self, connection: &Connection) -> rusqlite::Result<()> {
         connection
             .prepare_cached(
-                "INSERT INTO conversations (id, user_id, project_id, created_at, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO conversations (id, user_id, project_id, owner, created_at, updated_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT (id) DO UPDATE SET
+                     owner = coalesce(owner, excluded.owner),
                      user_id = coalesce(user_id, excluded.user_id),
                      project_id = coalesce(project_id, excluded.project_id),
                      created_at = min(created_at, excluded.created_at),
@@ -40,6 +45,7 @@ impl Conversation {
                 self.id.as_str(),
                 &self.user_id,
                 &self.project_id,
+                &self.owner,
                 self.began_at_ms,
                 self.now_ms,
             ))
@@ -72,7 +78,7 @@ pub(super) fn insert_turns(
     connection: &Connection,
     conversation: &Conversation,
     turns: &[TurnRow],
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<u64> {
     conversation.touch(connection)?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO messages (conversation_id, role, content, metadata, created_at, message)
@@ -82,7 +88,11 @@ pub(super) fn insert_turns(
         let id = conversation.id.as_str();
         insert.execute((id, &turn.role, &turn.content, metadata, turn.created_at_ms, message))?;
     }
-    Ok(())
+    Ok(if turns.is_empty() {
+        0
+    } else {
+        u64::try_from(connection.last_insert_rowid()).unwrap_or(0)
+    })
 }
 
 /// The summary as text, refused where it could not be read back.
@@ -102,6 +112,13 @@ pub(super) fn insert_summary(
     summary: &str,
 ) -> rusqlite::Result<u32> {
     conversation.touch(connection)?;
+    connection
+        .prepare_cached(
+            "DELETE FROM context_summaries WHERE conversation_id = ?1 AND version <= (
+                 SELECT max(version) FROM context_summaries WHERE conversation_id = ?1
+             ) - ?2",
+        )?
+        .execute((conversation.id.as_str(), SUMMARY_VERSIONS_KEPT - 1))?;
     connection
         .prepare_cached(
             "INSERT INTO context_summaries (conversation_id, summary, version, created_at)
@@ -138,13 +155,65 @@ pub(super) fn recent(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut turns: Vec<StoredMessage> = connection
         .prepare_cached(
-            "SELECT role, content, metadata, created_at, message FROM messages
+            "SELECT id, role, content, metadata, created_at, message FROM messages
              WHERE conversation_id = ?1 ORDER BY id DESC LIMIT ?2",
         )?
         .query_map((id.as_str(), limit), read_turn)?
         .collect::<rusqlite::Result<_>>()?;
     turns.reverse();
     Ok(turns)
+}
+
+pub(super) fn turns(
+    connection: &Connection,
+    id: &ConversationId,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredMessage>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "SELECT id, role, content, metadata, created_at, message FROM messages
+             WHERE conversation_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+        )?
+        .query_map((id.as_str(), rows::int(after), limit), read_turn)?
+        .collect()
+}
+
+pub(super) fn heads(
+    connection: &Connection,
+    query: &ConversationQuery,
+) -> rusqlite::Result<Vec<ConversationHead>> {
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let id = query.id.as_ref().map(ConversationId::as_str);
+    connection
+        .prepare_cached(
+            "SELECT id, user_id, project_id, owner, created_at, updated_at,
+                 (SELECT count(*) FROM messages WHERE conversation_id = talk.id) AS messages,
+                 coalesce((SELECT max(version) FROM context_summaries
+                           WHERE conversation_id = talk.id), 0) AS summary_version
+             FROM conversations AS talk
+             WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR user_id = ?2)
+                 AND (?3 IS NULL OR owner = ?3) AND (?4 IS NULL OR updated_at < ?4)
+             ORDER BY updated_at DESC, id LIMIT ?5",
+        )?
+        .query_map((id, &query.user_id, &query.owner, query.before_ms, limit), read_head)?
+        .collect()
+}
+
+fn read_head(row: &Row<'_>) -> rusqlite::Result<ConversationHead> {
+    Ok(ConversationHead {
+        conversation: ConversationRef {
+            id: ConversationId::from(row.get::<_, String>("id")?),
+            user_id: row.get("user_id")?,
+            project_id: row.get("project_id")?,
+            owner: row.get("owner")?,
+        },
+        messages: rows::unsigned(row, "messages")?,
+        summary_version: row.get("summary_version")?,
+        created_at_ms: row.get("created_at")?,
+        updated_at_ms: row.get("updated_at")?,
+    })
 }
 
 fn read_turn(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
@@ -154,26 +223,29 @@ fn read_turn(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
         message: rows::json_or_default::<Option<Message>>(row, "message")?,
         metadata: rows::json_or_default(row, "metadata")?,
         created_at_ms: row.get("created_at")?,
+        place: rows::unsigned(row, "id")?,
     })
 }
 
-pub(super) fn summary(
+pub(super) fn summaries(
     connection: &Connection,
     id: &ConversationId,
-) -> rusqlite::Result<Option<StoredSummary>> {
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredSummary>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
             "SELECT version, summary, created_at FROM context_summaries
-             WHERE conversation_id = ?1 ORDER BY version DESC LIMIT 1",
+             WHERE conversation_id = ?1 ORDER BY version DESC LIMIT ?2",
         )?
-        .query_row([id.as_str()], |row| {
+        .query_map((id.as_str(), limit), |row| {
             Ok(StoredSummary {
                 version: row.get("version")?,
                 body: rows::json(row, "summary")?,
                 created_at_ms: row.get("created_at")?,
             })
-        })
-        .optional()
+        })?
+        .collect()
 }
 
 pub(super) fn todo(

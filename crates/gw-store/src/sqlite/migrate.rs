@@ -42,6 +42,16 @@ const MIGRATIONS: &[Migration] = &[
         name: "jobs",
         sql: include_str!("../../migrations/sqlite/0005_jobs.sql"),
     },
+    Migration {
+        version: 6,
+        name: "context",
+        sql: include_str!("../../migrations/sqlite/0006_context.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "outcomes",
+        sql: include_str!("../../migrations/sqlite/0008_outcomes.sql"),
+    },
 ];
 
 /// Applies what is missing.

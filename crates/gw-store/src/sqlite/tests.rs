@@ -83,6 +83,7 @@ async fn synced_file_with_one_reader_passes_the_suite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kept_responses_pass_the_suite() {
     suite::run_responses(async || Arc::new(open(StoreOptions::memory()).expect("opened"))).await;
+    suite::run_personal(async || Arc::new(open(StoreOptions::memory()).expect("opened"))).await;
     let folder = tempfile::tempdir().expect("a folder");
     let number = std::cell::Cell::new(0);
     suite::run_responses(async || {

@@ -69,6 +69,8 @@ impl std::fmt::Debug for Definition {
 pub(super) enum Written {
     Done,
     SummaryVersion(u32),
+    /// The place of the last turn.
+    Place(u64),
     Rows(usize),
 }
 
@@ -237,7 +239,8 @@ fn apply(
         Write::Response(response) => response.put(connection)?,
         Write::Define(Definition(change)) => return change(connection).map(Written::Rows),
         Write::Turns(conversation, turns) => {
-            conversations::insert_turns(connection, conversation, turns)?;
+            return conversations::insert_turns(connection, conversation, turns)
+                .map(Written::Place);
         }
         Write::Summary(conversation, text) => {
             let version = conversations::insert_summary(connection, conversation, text)?;

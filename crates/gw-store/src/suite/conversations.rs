@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gw_core::ConversationId;
 use gw_core::chat::{Extra, Message, Part, Role};
-use gw_core::record::{StoredMessage, TodoItem, TodoStatus};
-use gw_core::seam::Conversations;
-use serde_json::{Value, json};
+use gw_core::limits::SUMMARY_VERSIONS_KEPT;
+use gw_core::record::{
+    ConversationQuery, ConversationRef, DataCursor, StoredMessage, Subject, TodoItem, TodoStatus,
+};
+use gw_core::seam::{CallLog, Conversations, PersonalData};
+use gw_core::{ConversationId, Scope, ScopeKind};
+use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
 use super::{NOW_MS, conversation, turn};
@@ -39,10 +42,13 @@ pub(super) async fn keeps_every_field_of_a_turn(talks: &dyn Conversations) {
         message: Some(message),
         metadata: json!({ "tag": "\u{0}", "n": -1 }).as_object().cloned().unwrap_or_default(),
         created_at_ms: NOW_MS - 5,
+        place: 0,
     };
     let turns = vec![turn("hello"), full];
     talks.append(conversation("talk"), turns.clone()).await.expect("appended");
-    assert_eq!(talks.recent(&"talk".into(), 10).await.expect("read"), turns);
+    let mut kept = talks.recent(&"talk".into(), 10).await.expect("read");
+    kept.iter_mut().for_each(|turn| turn.place = 0);
+    assert_eq!(kept, turns);
 }
 
 pub(super) async fn keeps_any_text(talks: &dyn Conversations) {
@@ -112,6 +118,115 @@ pub(super) async fn counts_summary_versions(talks: &dyn Conversations) {
         assert_eq!((newest.version, newest.body), (version, body));
         assert!(newest.created_at_ms >= NOW_MS);
     }
+}
+
+pub(super) async fn keeps_a_bounded_number_of_versions(talks: &dyn Conversations) {
+    let id = ConversationId::new("talk");
+    let last = u32::try_from(SUMMARY_VERSIONS_KEPT).expect("few") + 5;
+    for version in 1..=last {
+        talks.put_summary(conversation("talk"), json!(version)).await.expect("stored");
+    }
+    let kept = talks.summaries(&id, usize::MAX).await.expect("read");
+    let versions: Vec<u32> = kept.iter().map(|summary| summary.version).collect();
+    assert_eq!(versions, (6..=last).rev().collect::<Vec<_>>());
+    assert_eq!(talks.summaries(&id, 2).await.expect("read").len(), 2);
+}
+
+pub(super) async fn gives_turns_after_a_place(talks: &dyn Conversations) {
+    let id = ConversationId::new("talk");
+    for number in 0..7 {
+        talks.append(conversation("other"), vec![turn("x")]).await.expect("appended");
+        let told = talks.append(conversation("talk"), vec![turn(number.to_string())]).await;
+        let last = talks.recent(&id, 1).await.expect("read").remove(0);
+        assert!(last.place > 0 && [0, last.place].contains(&told.expect("appended")));
+    }
+    let all = talks.turns(&id, 0, usize::MAX).await.expect("read");
+    assert!(all.is_sorted_by_key(|turn| turn.place));
+    assert_eq!(all, talks.recent(&id, usize::MAX).await.expect("read"));
+    let some = talks.turns(&id, all[2].place, 3).await.expect("read");
+    assert_eq!(some, all[3..6]);
+    assert!(talks.turns(&id, all[6].place, 3).await.expect("read").is_empty());
+}
+
+pub(super) async fn lists_heads(talks: &dyn Conversations) {
+    let of = |id: &str, user: Option<&str>, owner: Option<&str>| ConversationRef {
+        user_id: user.map(str::to_owned),
+        owner: owner.map(str::to_owned),
+        ..conversation(id)
+    };
+    talks.append(of("a", Some("ann"), Some("k1")), vec![turn("1"), turn("2")]).await.expect("kept");
+    talks.put_summary(of("a", Some("bob"), Some("k2")), json!({})).await.expect("kept");
+    talks.append(of("b", None, Some("k2")), vec![turn("1")]).await.expect("kept");
+    let heads = async |query: ConversationQuery| talks.heads(query).await.expect("read");
+    let all = ConversationQuery { limit: 10, ..ConversationQuery::default() };
+    assert_eq!(heads(all.clone()).await.len(), 2);
+    let of_ann = heads(ConversationQuery { user_id: Some("ann".to_owned()), ..all.clone() }).await;
+    assert_eq!(of_ann.len(), 1);
+    assert_eq!((of_ann[0].messages, of_ann[0].summary_version), (2, 1));
+    assert_eq!(of_ann[0].conversation, of("a", Some("ann"), Some("k1")), "the first owner stays");
+    let of_key = heads(ConversationQuery { owner: Some("k2".to_owned()), ..all.clone() }).await;
+    assert_eq!(of_key[0].conversation.id, ConversationId::new("b"));
+    let named = heads(ConversationQuery { id: Some("a".into()), ..all.clone() }).await;
+    assert_eq!(named.len(), 1);
+    assert!(heads(ConversationQuery { before_ms: Some(0), ..all }).await.is_empty());
+}
+
+pub(super) async fn forgets_and_shows<S>(store: &S)
+where
+    S: Conversations + CallLog + PersonalData,
+{
+    let of = |id: &str, user: &str| ConversationRef {
+        user_id: Some(user.to_owned()),
+        ..conversation(id)
+    };
+    for (number, (id, user)) in (1_u64..).zip([("a", "ann"), ("b", "ann"), ("c", "bob")]) {
+        store.append(of(id, user), vec![turn("secret word")]).await.expect("kept");
+        store.put_summary(of(id, user), json!({"facts": ["secret"]})).await.expect("kept");
+        store.put_todo(of(id, user), Vec::new()).await.expect("kept");
+        let mut call = super::call(number);
+        call.conversation_id = Some(id.into());
+        call.user_id = Some(user.to_owned());
+        call.scopes = vec![Scope::new(ScopeKind::User, user), Scope::new(ScopeKind::Key, "k")];
+        call.metadata.insert("tags".to_owned(), json!("secret"));
+        store.record(call).await.expect("kept");
+    }
+    let shown = everything(store, &Subject::User("ann".to_owned())).await;
+    for table in ["conversations", "messages", "context_summaries", "todo_lists", "llm_calls"] {
+        let rows = shown.iter().filter(|(name, _)| *name == table).count();
+        assert_eq!(rows, 2, "{table}");
+    }
+    let gone = store.forget(&Subject::Conversation("a".into())).await.expect("forgotten");
+    assert!(gone.contains(&("messages", 1)) && gone.contains(&("llm_calls", 1)), "{gone:?}");
+    assert!(texts(store, "a", 9).await.is_empty());
+    assert_eq!(texts(store, "b", 9).await.len(), 1);
+    store.forget(&Subject::User("ann".to_owned())).await.expect("forgotten");
+    assert!(everything(store, &Subject::User("ann".to_owned())).await.is_empty());
+    assert!(texts(store, "b", 9).await.is_empty());
+    assert_eq!(texts(store, "c", 9).await.len(), 1, "somebody else's stays");
+    let calls = store.recent_calls(9).await.expect("read");
+    assert_eq!(calls.len(), 3, "what was paid stays");
+    let theirs: Vec<_> = calls.iter().filter(|it| it.user_id.as_deref() != Some("bob")).collect();
+    assert_eq!(theirs.len(), 2);
+    for call in theirs {
+        assert!(call.conversation_id.is_none() && call.metadata.is_empty(), "{call:?}");
+        assert_eq!(call.scopes, [Scope::new(ScopeKind::Key, "k")]);
+        assert!(call.user_id.as_ref().is_none_or(|user| user.starts_with("forgotten-")));
+    }
+    assert!(store.forget(&Subject::User("nobody".to_owned())).await.expect("fine").is_empty());
+}
+
+async fn everything(
+    store: &impl PersonalData,
+    subject: &Subject,
+) -> Vec<(&'static str, Map<String, Value>)> {
+    let mut rows = Vec::new();
+    let mut next = Some(DataCursor::default());
+    while let Some(from) = next {
+        let page = store.gather(subject, from).await.expect("gathered");
+        rows.extend(page.rows);
+        next = page.next;
+    }
+    rows
 }
 
 pub(super) async fn replaces_the_todo_list(talks: &dyn Conversations) {

@@ -108,6 +108,7 @@ pub(super) async fn definitions_are_kept(budgets: &dyn Budgets) {
         is_hard: true,
         max_layer: Some(Layer::L2),
         alerts: vec![50, 100],
+        when_away: None,
     };
     let tokens = Budget { cap: Amount::Tokens(u64::MAX), ..budget("c", Window::Sliding(7)) };
     budgets.put_budget(tokens.clone()).await.expect("kept");
@@ -121,6 +122,8 @@ pub(super) async fn definitions_are_kept(budgets: &dyn Budgets) {
         scope: Scope::new(ScopeKind::Key, "k"),
         kind: LimitKind::TokensPerMinute,
         max,
+        when_away: None,
+        wait_ms: None,
     };
     budgets.put_limit(limit("l", 1)).await.expect("kept");
     budgets.put_limit(limit("l", u64::MAX)).await.expect("kept");

@@ -16,22 +16,22 @@ const BUDGET_MIN: u64 = 1_024;
 
 /// What is written of it.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Thinking {
+pub(crate) struct Thinking {
     /// The `thinking` object.
-    pub(super) thinking: Option<Value>,
+    pub(crate) thinking: Option<Value>,
     /// `output_config.effort`.
-    pub(super) effort: Option<String>,
+    pub(crate) effort: Option<String>,
 }
 
 impl Thinking {
     /// True where thinking is switched on.
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.thinking.as_ref().is_some_and(|thinking| thinking["type"] != "disabled")
     }
 }
 
 /// Chooses what to write for the request's wish.
-pub(super) fn choose(
+pub(crate) fn choose(
     request: &ChatRequest,
     model: &str,
     max_tokens: u64,

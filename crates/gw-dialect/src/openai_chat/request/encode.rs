@@ -238,7 +238,11 @@ fn put_reasoning(
             notices.dropped("thinking", "thinking cannot be switched off here; the model decides");
             None
         }
-        (None, None, _) => None,
+        (None, None, Some(true)) => {
+            notices.emulated("thinking", "the model decides how much it thinks");
+            None
+        }
+        (None, None, None) => None,
     };
     put(body, "reasoning_effort", effort);
 }

@@ -127,7 +127,11 @@ pub(in crate::openai_chat) fn annotations(citations: &[Value]) -> Vec<Value> {
                 "end_index": 0,
             },
         }),
-        _ => citation.clone(),
+        (Some("url_citation"), _) => citation.clone(),
+        _ => match crate::citations::web(citation).filter(|it| it["url"] != citation["url"]) {
+            Some(web) => json!({ "type": "url_citation", "url_citation": web }),
+            None => citation.clone(),
+        },
     };
     citations.iter().map(annotation).collect()
 }

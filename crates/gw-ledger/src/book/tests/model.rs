@@ -416,7 +416,16 @@ impl World {
                 };
                 let (id, scope) = (format!("b{id}"), team(TEAMS[at]));
                 let (max_layer, alerts) = (None, Vec::new());
-                self.put(Budget { id, scope, cap, window, is_hard, max_layer, alerts });
+                self.put(Budget {
+                    id,
+                    scope,
+                    cap,
+                    window,
+                    is_hard,
+                    max_layer,
+                    alerts,
+                    when_away: None,
+                });
             }
             Step::Remove { id } => {
                 let id = format!("b{id}");

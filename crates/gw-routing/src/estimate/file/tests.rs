@@ -1,5 +1,7 @@
-use super::super::{Calibration, Estimates, Estimator, Guard, Labelled, Linear, Means, Neighbours};
-use crate::signal::{BUCKETS, Signals, tag_of_words};
+use super::super::{
+    Calibration, Estimates, Estimator, Guard, Labelled, Linear, Means, Neighbours, Node, Trees,
+};
+use crate::signal::{BUCKETS, COUNTS, Signals, tag_of_words};
 
 fn estimator() -> Estimator {
     let texts = ["how many apples are left", "write a function in rust", "capital of france"];
@@ -21,7 +23,10 @@ fn estimator() -> Estimator {
         .zip(&residuals)
         .map(|(signals, residual)| Labelled { words: &signals.words, residual })
         .collect();
+    let leaf = |next| Node { count: u16::try_from(COUNTS).unwrap(), above: 0, next };
+    let nodes = vec![Node { count: 0, above: 30, next: 1 }, leaf(0), leaf(1)];
     Estimator {
+        trees: Trees::new(2, nodes, vec![0], vec![0.05, -0.05, 0.1, 0.0]),
         models: vec!["cheap".into(), "dear".into()],
         kept: vec![true, true],
         quality,
@@ -64,7 +69,8 @@ fn a_cut_or_changed_file_is_refused_or_read_but_never_panics() {
 
 #[test]
 fn a_tag_that_was_never_learned_falls_back_to_the_overall_means() {
-    let estimator = Estimator { calibration: Vec::new(), ..estimator() };
+    let estimator =
+        Estimator { calibration: Vec::new(), ..Estimator { trees: None, ..estimator() } };
     let mut found = Estimates::default();
     let text = "how many apples are left";
     estimator.estimate(&Signals::of(text, Some(tag_of_words("new"))), &mut found);

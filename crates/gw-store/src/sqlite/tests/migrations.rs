@@ -27,7 +27,8 @@ async fn empty_file_gets_the_seed_tables_and_keeps_its_data() {
         .expect("asked")
         .collect::<Result<_, _>>()
         .expect("read");
-    let wanted = [(1, "init"), (2, "money"), (3, "savings"), (4, "responses"), (5, "jobs")];
+    let wanted =
+        [(1, "init"), (2, "money"), (3, "savings"), (4, "responses"), (5, "jobs"), (6, "context")];
     assert_eq!(applied, wanted.map(|(at, name)| (at, name.to_owned(), suite::NOW_MS)));
     for sql in [
         "SELECT id, user_id, project_id, created_at, updated_at, metadata FROM conversations",
@@ -108,7 +109,7 @@ fn two_stores_open_one_new_file_at_once() {
     let versions: i64 = raw(&path)
         .query_one("SELECT count(*) FROM schema_migrations", [], |row| row.get(0))
         .expect("counted");
-    assert_eq!(versions, 5);
+    assert_eq!(versions, 6);
 }
 
 /// A file of the first version, with calls in it: their sums are made when it is opened.

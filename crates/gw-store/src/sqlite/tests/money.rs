@@ -36,6 +36,7 @@ fn budget(cap: i64) -> Budget {
         is_hard: true,
         max_layer: None,
         alerts: Vec::new(),
+        when_away: None,
     }
 }
 

@@ -1,0 +1,46 @@
+//! Turns that belong together: a tool call, its results and everything between stand or go as one.
+
+use std::collections::HashSet;
+
+use gw_core::chat::{Message, Part};
+
+/// Where the messages may be cut: ascending places, 0 and the length among them. Before each of them
+/// every tool call that was made is answered, or never will be.
+pub(crate) fn boundaries(messages: &[Message]) -> Vec<usize> {
+    let answered: HashSet<&str> =
+        messages.iter().flat_map(|it| &it.parts).filter_map(answer).collect();
+    let mut open: HashSet<&str> = HashSet::new();
+    let mut found = vec![0];
+    for (at, message) in messages.iter().enumerate() {
+        for part in &message.parts {
+            match part {
+                Part::ToolCall { id, .. } if answered.contains(id.as_str()) => {
+                    open.insert(id);
+                }
+                Part::ToolResult { call_id, .. } => {
+                    open.remove(call_id.as_str());
+                }
+                _ => {}
+            }
+        }
+        if open.is_empty() {
+            found.push(at + 1);
+        }
+    }
+    if found.last() != Some(&messages.len()) {
+        found.push(messages.len());
+    }
+    found
+}
+
+/// The last place at or before `wanted` where the messages may be cut.
+pub(crate) fn cut_before(messages: &[Message], wanted: usize) -> usize {
+    boundaries(messages).into_iter().rev().find(|at| *at <= wanted).unwrap_or(0)
+}
+
+fn answer(part: &Part) -> Option<&str> {
+    match part {
+        Part::ToolResult { call_id, .. } => Some(call_id),
+        _ => None,
+    }
+}
