@@ -26,6 +26,7 @@ use crate::alerts::{self, Messenger};
 use crate::desk::Here;
 use crate::learned;
 use crate::money::Governance;
+use crate::policies;
 use crate::providers;
 use crate::real::{SystemClock, SystemEntropy};
 use crate::store::{self, Store, Use};
@@ -393,6 +394,11 @@ fn engine(settings: &Settings) -> EngineOptions {
         breaker_open_ms: routing.breaker.open_ms,
         context: context(&settings.context),
         classify_by_model: routing.classify == Classify::Model,
+        answer_values: {
+            let values = &routing.escalation_value_usd;
+            [values.normal.0, values.high.0, values.critical.0]
+        },
+        policies: policies::policies(settings),
         unpriced: match settings.cost.unpriced {
             Unpriced::Allow => gw_ledger::Unpriced::Allow,
             Unpriced::Estimate => {

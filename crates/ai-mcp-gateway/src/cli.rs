@@ -232,6 +232,18 @@ pub(crate) struct ChatArgs {
     #[arg(short, long)]
     pub(crate) quality: Option<Quality>,
 
+    /// Have the answer checked by other models, or not
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) cross_check: Option<bool>,
+
+    /// Ask a higher layer without a question where an answer may not stand
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Take up an escalation that was offered, by its token; no message is needed
+    #[arg(long, value_name = "TOKEN", conflicts_with = "message")]
+    pub(crate) escalate: Option<String>,
+
     /// Most tokens to answer
     #[arg(long)]
     pub(crate) max_tokens: Option<u64>,

@@ -16,6 +16,7 @@ mod logging;
 mod mcp;
 mod money;
 mod oidc;
+mod policies;
 mod providers;
 mod queue;
 mod setup;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
+use gw_core::chat::{Message, Role};
 use gw_core::event::StreamEvent;
 use gw_core::limits::RESPONSE_BODY_BYTES_MAX;
 use gw_core::seam::{
@@ -16,7 +17,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::talk::{About, Ask, Heard, Told};
+use crate::talk::{About, Ask, Heard, Offered, Told};
 
 /// Seconds are too short for a premium model that thinks.
 const FIRST_BYTE_MS: u64 = 30 * 60 * 1_000;
@@ -38,7 +39,11 @@ impl Remote {
     }
 
     /// Asks through `/v1/chat/completions`; a conversation is kept by the gateway.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Told> {
+    pub(crate) async fn ask(&self, mut ask: Ask) -> Result<Told> {
+        if ask.escalate.is_some() && ask.request.messages.is_empty() {
+            // The gateway keeps the request with its offer; the format wants a message all the same.
+            ask.request.messages.push(Message::text(Role::System, "escalation confirmed"));
+        }
         let dialect = gw_dialect::dialect(DialectId::OpenAiChat);
         let quirks = Quirks::default();
         let target = Target { model: &ask.request.model, quirks: &quirks, max_output_tokens: None };
@@ -57,6 +62,9 @@ impl Remote {
         say("x-gateway-layer", ask.layer.map(|layer| layer.to_string()))?;
         say("x-gateway-max-layer", ask.max_layer.map(|layer| layer.to_string()))?;
         say("x-gateway-quality", ask.quality.map(|quality| quality.to_string()))?;
+        say("x-gateway-cross-check", ask.cross_check.map(|it| it.to_string()))?;
+        say("x-gateway-auto-escalate", ask.auto_escalate.map(|it| it.to_string()))?;
+        say("x-gateway-escalation-token", ask.escalate)?;
         let url = format!("{}/v1{}", self.endpoint, wire.path);
         let request = self.outgoing(Method::POST, url, headers, wire.body);
         let sent = self.client.to_gateway(request).await;
@@ -218,6 +226,12 @@ fn about(headers: &HeaderMap) -> About {
         reason: text(headers, "x-gateway-route-reason"),
         cost_usd: text(headers, COST),
         is_demo: text(headers, "x-gateway-demo") == "true",
+        offer: (text(headers, "x-gateway-escalation") == "required").then(|| Offered {
+            layer: text(headers, "x-gateway-escalation-layer"),
+            reason: text(headers, "x-gateway-escalation-reason"),
+            cost_usd: text(headers, "x-gateway-escalation-cost-usd"),
+            token: text(headers, "x-gateway-escalation-token"),
+        }),
     }
 }
 

@@ -12,7 +12,9 @@ use gw_core::record::ConversationRef;
 use gw_core::task::Quality;
 use gw_core::unfold::unfold;
 use gw_core::{ConversationId, Error, Layer};
-use gw_engine::{AnswerBody, CallContext, Door, Engine, Head, Inbound, Piece, Recall, Receipt};
+use gw_engine::{
+    AnswerBody, CallContext, Confirmation, Door, Engine, Head, Inbound, Piece, Recall, Receipt,
+};
 
 use crate::remote::Remote;
 use crate::store::Store;
@@ -36,6 +38,10 @@ pub(crate) struct Ask {
     pub(crate) layer: Option<Layer>,
     pub(crate) max_layer: Option<Layer>,
     pub(crate) quality: Option<Quality>,
+    pub(crate) cross_check: Option<bool>,
+    pub(crate) auto_escalate: Option<bool>,
+    /// The token of an offered escalation.
+    pub(crate) escalate: Option<String>,
 }
 
 /// What is known of an answer beside its words.
@@ -48,6 +54,18 @@ pub(crate) struct About {
     /// Exact dollars, `unpriced`, or empty where the gateway did not say.
     pub(crate) cost_usd: String,
     pub(crate) is_demo: bool,
+    /// The offer of a higher layer.
+    pub(crate) offer: Option<Offered>,
+}
+
+/// The offer of a higher layer, as a person is asked about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offered {
+    pub(crate) layer: String,
+    pub(crate) reason: String,
+    /// Exact dollars, or `unpriced`.
+    pub(crate) cost_usd: String,
+    pub(crate) token: String,
 }
 
 /// An answer as it comes.
@@ -107,6 +125,9 @@ async fn local(engine: &Arc<Engine>, ask: Ask) -> Result<Told, Error> {
             quality: ask.quality,
             preferred_layer: ask.layer,
             max_layer: ask.max_layer,
+            cross_check: ask.cross_check,
+            auto_escalate: ask.auto_escalate,
+            confirmation: ask.escalate.map(Confirmation::Token),
             ..CallContext::default()
         },
     };
@@ -139,6 +160,14 @@ fn about(head: &Head) -> About {
         reason: head.reason.clone(),
         cost_usd: String::new(),
         is_demo: head.is_demo,
+        offer: head.escalation.as_ref().map(|offer| Offered {
+            layer: offer.suggested_layer.to_string(),
+            reason: offer.reason.clone(),
+            cost_usd: offer
+                .expected_cost
+                .map_or_else(|| "unpriced".to_owned(), |cost| cost.to_usd_string()),
+            token: offer.token.clone(),
+        }),
     }
 }
 

@@ -48,10 +48,13 @@ fn section(text: &mut String, path: &str, schema: &Value) {
         }
         Kind::Map(inner) if matches!(schema::kind(inner), Kind::Struct { .. }) => {
             heading(text, schema);
-            text.push_str(PROVIDERS.trim_start());
-            let _ = writeln!(text, "#[{path}.my-endpoint]");
+            let entry = if path == "providers" { "my-endpoint" } else { "my-project" };
+            if path == "providers" {
+                text.push_str(PROVIDERS.trim_start());
+            }
+            let _ = writeln!(text, "#[{path}.{entry}]");
             if let Kind::Struct { fields, .. } = schema::kind(inner) {
-                inside(text, &format!("{path}.my-endpoint"), fields, true);
+                inside(text, &format!("{path}.{entry}"), fields, true);
             }
         }
         Kind::List(inner) => {
@@ -92,15 +95,25 @@ fn inside(text: &mut String, path: &str, fields: &Map<String, Value>, is_comment
             heading(text, field);
             let _ = writeln!(text, "#[[{path}.{name}]]");
             if let Kind::Struct { fields, .. } = schema::kind(inner) {
-                inside(text, path, fields, true);
+                inside(text, &format!("{path}.{name}"), fields, true);
             }
         } else if let Kind::Map(inner) = schema::kind(field) {
             heading(text, field);
-            let _ = writeln!(text, "#[{path}.{name}.my-server]");
+            let entry = entry_name(name);
+            let _ = writeln!(text, "#[{path}.{name}.{entry}]");
             if let Kind::Struct { fields, .. } = schema::kind(inner) {
-                inside(text, &format!("{path}.{name}.my-server"), fields, true);
+                inside(text, &format!("{path}.{name}.{entry}"), fields, true);
             }
         }
+    }
+}
+
+/// What stands for the free key of a table in the example.
+fn entry_name(table: &str) -> &'static str {
+    match table {
+        "file_patterns" => "\"**/auth/**\"",
+        "task_overrides" => "code",
+        _ => "my-server",
     }
 }
 

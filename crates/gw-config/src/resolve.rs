@@ -10,12 +10,15 @@ mod store;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use gw_core::task::TaskType;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
 use crate::load::Purpose;
 use crate::secret::Secret;
 use crate::section::alerts::Webhook;
+use crate::section::policy::Project;
+use crate::section::routing::Routing;
 use crate::settings::{Raw, Settings};
 use crate::source::{Problem, Source, Warning};
 
@@ -48,6 +51,7 @@ impl Resolver {
         self.check_proxy("proxy.https", raw.proxy.https.as_ref());
         self.check_mcp(&raw.mcp);
         self.check_webhook(&raw.alerts.webhook);
+        self.check_policies(&raw.routing, &raw.projects);
         if let Some(endpoint) = &raw.client.endpoint {
             self.check_url("client.endpoint", endpoint, "http://localhost:3000");
         }
@@ -63,6 +67,7 @@ impl Resolver {
             aliases,
             layers: raw.layers,
             routing: raw.routing,
+            projects: raw.projects,
             cost: raw.cost,
             alerts: raw.alerts,
             context: raw.context,
@@ -71,6 +76,26 @@ impl Resolver {
             demo: raw.demo,
             mcp: raw.mcp,
             client: raw.client,
+        }
+    }
+
+    /// Keys that are words, and names that records are told apart by.
+    fn check_policies(&mut self, routing: &Routing, projects: &BTreeMap<String, Project>) {
+        for (name, project) in projects {
+            for task in project.routing.task_overrides.keys() {
+                if let Err(words) = task.parse::<TaskType>() {
+                    let key = format!("projects.{name}.routing.task_overrides.{task}");
+                    self.problem(&key, words, "name a kind of work");
+                }
+            }
+        }
+        for (at, experiment) in routing.experiments.iter().enumerate() {
+            let before = &routing.experiments[..at];
+            if before.iter().any(|other| other.name == experiment.name) {
+                let key = format!("routing.experiments.{at}.name");
+                let message = format!("`{}` is the name of another experiment", experiment.name);
+                self.problem(&key, message, "give each experiment a name of its own");
+            }
         }
     }
 

@@ -17,6 +17,7 @@ pub mod log;
 pub mod mcp;
 pub mod models;
 pub mod oidc;
+pub mod policy;
 pub mod provider;
 pub mod proxy;
 pub mod routing;

@@ -17,6 +17,7 @@ use crate::section::layers::Layers;
 use crate::section::log::Log;
 use crate::section::mcp::Mcp;
 use crate::section::models::Model;
+use crate::section::policy::Project;
 use crate::section::provider::{Provider, RawProvider, Timeouts};
 use crate::section::proxy::Proxy;
 use crate::section::routing::Routing;
@@ -45,6 +46,8 @@ pub(crate) struct Raw {
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) layers: Layers,
     pub(crate) routing: Routing,
+    /// Policies of projects, by name: what holds for calls of a project.
+    pub(crate) projects: BTreeMap<String, Project>,
     pub(crate) cost: Cost,
     pub(crate) alerts: Alerts,
     pub(crate) context: Context,
@@ -81,6 +84,8 @@ pub struct Settings {
     pub layers: Layers,
     /// Who should answer.
     pub routing: Routing,
+    /// Policies of projects, by name.
+    pub projects: BTreeMap<String, Project>,
     /// What is counted.
     pub cost: Cost,
     /// Who is told when spending passes a threshold.

@@ -189,6 +189,30 @@ pub const HOT_MESSAGES_MAX: usize = 50;
 /// store each time.
 pub const HOT_ENTRY_BYTES_MAX: usize = 1024 * 1024;
 
+/// Text of one answer that is held back to be checked, in bytes; a longer one is passed on unchecked.
+pub const CHECKED_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Answers and verdicts that one call asks for beside its first answer.
+pub const OPTIONAL_CALLS_MAX: usize = 8;
+
+/// Text of an answer or a task that a judge, an arbiter or a higher layer is shown, in bytes.
+pub const REVIEWED_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// Proposals to escalate that wait for a yes.
+pub const PENDING_ESCALATIONS_MAX: usize = 4_096;
+
+/// Bytes of all waiting proposals together; the oldest go first.
+pub const PENDING_ESCALATIONS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a proposal to escalate waits for a yes, in milliseconds: 15 minutes.
+pub const PENDING_ESCALATION_MS: i64 = 15 * 60_000;
+
+/// Applications whose checks are watched for paying.
+pub const CHECKED_TAGS_MAX: usize = 4_096;
+
+/// Files that a request names.
+pub const REQUEST_FILES_MAX: usize = 256;
+
 /// What was said of answers, kept for learning, in rows; the oldest go.
 pub const OUTCOMES_MAX: usize = 1_000_000;
 

@@ -45,9 +45,42 @@ impl CallStatus {
     }
 }
 
+/// What a try was for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The first answer of a call, its retries and fallbacks.
+    #[default]
+    Answer,
+    /// A second answer, to compare the first with.
+    CrossCheck,
+    /// A verdict about an answer.
+    Judge,
+    /// A third opinion where two answers differ.
+    Arbiter,
+    /// The same question at a higher layer.
+    Escalation,
+}
+
+impl Purpose {
+    /// The word in records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::CrossCheck => "cross_check",
+            Self::Judge => "judge",
+            Self::Arbiter => "arbiter",
+            Self::Escalation => "escalation",
+        }
+    }
+}
+
 /// One try at one provider.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
+    /// What it was for.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// The provider tried.
     pub provider: String,
     /// The model, in the provider's word.

@@ -10,8 +10,9 @@ use gw_core::event::StreamEvent;
 use gw_core::reply::ChatReply;
 use gw_core::seam::FrameKind;
 use gw_core::task::{Complexity, TaskType};
-use gw_core::{CallId, Cost, Error, Layer, Usage};
+use gw_core::{CallId, Cost, Error, Layer, Money, Usage};
 use http::HeaderMap;
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// An answer, whole or about to stream.
@@ -50,6 +51,10 @@ pub struct Head {
     pub is_demo: bool,
     /// Whether a model answers at all.
     pub cache: CacheState,
+    /// How the answer was checked, where it was.
+    pub check: Option<Box<CheckReport>>,
+    /// The offer to ask a higher layer, where one is made.
+    pub escalation: Option<Box<Escalation>>,
     /// What could not be said in the provider's dialect.
     pub notices: Vec<Notice>,
     /// The provider's request id and rate-limit headers.
@@ -88,6 +93,50 @@ impl CacheState {
     pub const fn is_cached(self) -> bool {
         matches!(self, Self::Hit { .. } | Self::Shared)
     }
+}
+
+/// How an answer was checked and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckReport {
+    /// True where another model had a say.
+    pub performed: bool,
+    /// `agreement`, `judge` or `validators`.
+    pub method: &'static str,
+    /// Why the answer was checked, or was not.
+    pub reason: String,
+    /// Catalogue ids of the models whose answers and verdicts counted, the first answer's first.
+    pub models: Vec<String>,
+    /// Whether the answer that is given was confirmed; `None` where nobody could say.
+    pub agreed: Option<bool>,
+    /// What was found wrong, at any layer.
+    pub conflicts: Vec<String>,
+    /// True where a third model decided.
+    pub arbitrated: bool,
+    /// The layer that the call began in, where the answer is of a higher one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escalated_from: Option<Layer>,
+}
+
+/// The offer to ask a higher layer. A yes with the token runs there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// The layer of the answer so far.
+    pub current_layer: Layer,
+    /// The layer that is offered.
+    pub suggested_layer: Layer,
+    /// Why.
+    pub reason: String,
+    /// The request with what is known so far, for asking by hand.
+    pub optimized_prompt: String,
+    /// How much likelier a good answer is there, in parts per million.
+    pub expected_gain_ppm: u32,
+    /// What it will probably cost; `None` where no price is known.
+    pub expected_cost: Option<Money>,
+    /// The token of the yes: bound to the caller and the conversation, good once.
+    pub token: String,
+    /// When it ends to be good, in milliseconds since 1970.
+    pub expires_at_ms: i64,
 }
 
 /// The answer itself.

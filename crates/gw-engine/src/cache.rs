@@ -275,6 +275,8 @@ async fn serve(call: &mut Call, kept: &Kept, state: CacheState) -> Result<Outcom
         is_pass_through: false,
         is_demo: kept.is_demo,
         cache: state,
+        check: None,
+        escalation: None,
         notices: kept.notices.clone(),
         upstream_headers: http::HeaderMap::new(),
     };
@@ -291,7 +293,8 @@ async fn serve(call: &mut Call, kept: &Kept, state: CacheState) -> Result<Outcom
 pub(crate) async fn keep(call: &mut Call, head: &Head, reply: &ChatReply) {
     let Some(ticket) = call.course.ticket.take() else { return };
     let lead = call.course.lead.take();
-    if !entry::is_worth_keeping(call, reply) {
+    // An offer to ask a higher layer is for this caller alone, and once.
+    if head.escalation.is_some() || !entry::is_worth_keeping(call, reply) {
         return;
     }
     let kept = Arc::new(Kept::of(call, head, reply));

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use gw_core::operation::Operation;
-use gw_core::record::{AttemptRecord, CallRecord, CallStatus};
+use gw_core::record::{AttemptRecord, CallRecord, CallStatus, Purpose};
 use gw_core::reservation::Reservation;
 use gw_core::task::{Complexity, TaskType};
-use gw_core::{CallId, Error, Kind, Layer, ModelName, Scope};
+use gw_core::{CallId, Error, Kind, Layer, ModelName, Money, Scope};
 use gw_routing::Features;
+use gw_routing::policy::Ruling;
+use parking_lot::Mutex;
 
 use crate::admit::Filled;
 use crate::answer::{Failure, Receipt};
 use crate::cache::Course;
+use crate::confirm::Resumed;
 use crate::engine::Engine;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
@@ -22,7 +25,7 @@ use crate::reserve::Need;
 use crate::{events, remember, settle};
 
 /// A call under way. Dropped before it is finished (the client left), it settles and records
-/// itself as cancelled.
+/// itself as cancelled; a branch hands over to its call instead.
 pub(crate) struct Call {
     pub(crate) engine: Arc<Engine>,
     pub(crate) snapshot: Arc<Snapshot>,
@@ -42,6 +45,18 @@ pub(crate) struct Call {
     /// The hash of everything up to each message as the client sent it, where turns are kept by it.
     pub(crate) chain: Vec<String>,
     pub(crate) attempts: Vec<AttemptRecord>,
+    /// The attempt whose answer the client has, where others came after it.
+    pub(crate) answered: Option<AttemptRecord>,
+    /// What the attempts under way are for.
+    pub(crate) purpose: Purpose,
+    /// What branches of this call have spent and not handed over yet.
+    side: Arc<Mutex<Side>>,
+    /// The offer of an earlier call that this one takes up.
+    pub(crate) resumed: Option<Resumed>,
+    /// What policies decided.
+    pub(crate) ruling: Ruling,
+    /// The side of the call that this one is a branch of.
+    parent: Option<Arc<Mutex<Side>>>,
     pub(crate) hold: Option<Arc<Reservation>>,
     /// What is held, all extensions included.
     pub(crate) held: Need,
@@ -57,6 +72,13 @@ pub(crate) struct Call {
     started_at_ms: i64,
     began_ms: u64,
     is_finished: bool,
+}
+
+/// What branches leave behind for their call.
+#[derive(Debug, Default)]
+struct Side {
+    attempts: Vec<AttemptRecord>,
+    held: Need,
 }
 
 /// What was decided about a call, for its record. Model, provider and layer are those that
@@ -86,6 +108,12 @@ impl Call {
             is_edited: false,
             filled: Filled::default(),
             attempts: Vec::new(),
+            answered: None,
+            purpose: Purpose::Answer,
+            side: Arc::default(),
+            resumed: None,
+            ruling: Ruling::default(),
+            parent: None,
             hold: None,
             held: Need::default(),
             scopes: inbound
@@ -101,6 +129,72 @@ impl Call {
             is_finished: false,
             inbound,
         })
+    }
+
+    /// A further question within this call: it spends what the call holds, and whatever becomes of
+    /// it, its attempts stand in the call's record. What is held and not billed yet goes to the first
+    /// branch that asks for it.
+    pub(crate) fn branch(
+        &mut self,
+        purpose: Purpose,
+        inbound: Inbound,
+        is_edited: bool,
+    ) -> Box<Self> {
+        self.absorb();
+        let held = self.held.less(&self.attempts);
+        self.held = self.held.without(held);
+        let mut ruling = self.ruling.clone();
+        let billed = self.attempts.iter().map(|attempt| attempt.cost.amount_or_zero()).sum();
+        ruling.cost_max = ruling.cost_max.map(|most| most.saturating_sub(billed).max(Money::ZERO));
+        let features =
+            if is_edited { Features::of(&inbound.request) } else { self.features.clone() };
+        Box::new(Self {
+            engine: Arc::clone(&self.engine),
+            snapshot: Arc::clone(&self.snapshot),
+            id: self.id,
+            features,
+            is_edited: self.is_edited || is_edited,
+            filled: self.filled,
+            new_messages: 0,
+            attempts: Vec::new(),
+            answered: None,
+            purpose,
+            side: Arc::default(),
+            resumed: None,
+            ruling,
+            parent: Some(Arc::clone(&self.side)),
+            hold: None,
+            held,
+            scopes: self.scopes.clone(),
+            route: Route::default(),
+            in_flight: None,
+            first_token_ms: None,
+            advised: None,
+            started_at_ms: self.started_at_ms,
+            began_ms: self.began_ms,
+            is_finished: false,
+            inbound,
+        })
+    }
+
+    /// Takes over what ended branches have spent.
+    pub(crate) fn absorb(&mut self) {
+        let Side { attempts, held } = std::mem::take(&mut *self.side.lock());
+        self.attempts.extend(attempts);
+        self.held = self.held.with(held);
+    }
+
+    /// Ends a branch: what it tried, finished or not, goes to its call.
+    fn hand_over(&mut self, parent: &Mutex<Side>) {
+        self.absorb();
+        if let Some(attempt) = &self.in_flight {
+            self.engine.health.leave(&attempt.tried);
+            let prompt = self.prompt_alone();
+            self.end_attempt(CallStatus::Cancelled, Some(&prompt));
+        }
+        let mut side = parent.lock();
+        side.attempts.append(&mut self.attempts);
+        side.held = side.held.with(self.held);
     }
 
     /// Milliseconds since the call began.
@@ -119,7 +213,7 @@ impl Call {
 
     /// What the request is for: the caller's word, or the guess.
     pub(crate) fn task(&self) -> TaskType {
-        self.inbound.context.task.unwrap_or(self.features.task)
+        self.inbound.context.task.or(self.ruling.task).unwrap_or(self.features.task)
     }
 
     /// How hard it is, likewise.
@@ -136,6 +230,7 @@ impl Call {
     /// after.
     pub(crate) fn finish(&mut self, status: CallStatus) -> (CallRecord, Receipt) {
         self.is_finished = true;
+        self.absorb();
         if let Some(attempt) = &self.in_flight {
             self.engine.health.leave(&attempt.tried);
             let prompt = self.prompt_alone();
@@ -145,6 +240,7 @@ impl Call {
         self.engine.totals.add(&receipt, &status);
         let mut record = self.record(status, &receipt);
         learning::ended(self, &mut record);
+        self.engine.trials.observe(&record);
         events::call_ended(&record);
         (record, receipt)
     }
@@ -204,6 +300,10 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if self.is_finished {
+            return;
+        }
+        if let Some(parent) = self.parent.take() {
+            self.hand_over(&parent);
             return;
         }
         let (record, _) = self.finish(CallStatus::Cancelled);

@@ -16,14 +16,17 @@ use tokio_util::task::TaskTracker;
 use crate::answer::{Answer, Failure};
 use crate::cache::{Cache, CacheReport};
 use crate::context::Summariser;
+use crate::confirm::Pending;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
 use crate::learning::{Pace, Warm};
 use crate::operate::{OperationAnswer, OperationInbound};
 use crate::options::Snapshot;
+use crate::policy::{Shadows, TrialReport, Trials};
 use crate::preview::Preview;
 use crate::refresh;
 use crate::totals::{Totals, TotalsReport};
+use crate::watch::Paying;
 
 /// What the binary gives the engine once and for all.
 #[derive(Clone)]
@@ -56,6 +59,13 @@ pub struct Engine {
     pub(crate) tasks: TaskTracker,
     /// One turn at a time is added to a conversation whose turns must be compared first.
     pub(crate) turn_locks: Vec<tokio::sync::Mutex<()>>,
+    /// Offers to ask a higher layer.
+    pub(crate) pending: Pending,
+    /// What experiments delivered.
+    pub(crate) trials: Trials,
+    pub(crate) shadows: Shadows,
+    /// Whether checks pay, by application.
+    pub(crate) paying: Paying,
     /// The value of an answer under a budget.
     pub(crate) pace: Pace,
     /// Which model answered a conversation last.
@@ -68,6 +78,7 @@ pub struct Engine {
 impl Engine {
     /// An engine with its first snapshot.
     pub fn new(resources: Resources, snapshot: Snapshot) -> Arc<Self> {
+        let pending = Pending::new(resources.entropy.as_ref());
         Arc::new(Self {
             cache: Cache::new(Arc::clone(&resources.hot)),
             resources,
@@ -75,6 +86,10 @@ impl Engine {
             totals: Totals::default(),
             tasks: TaskTracker::new(),
             turn_locks: (0..TURN_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
+            pending,
+            trials: Trials::default(),
+            shadows: Shadows::default(),
+            paying: Paying::default(),
             pace: Pace::default(),
             warm: Warm::default(),
             reference: ArcSwapOption::new(reference(&snapshot)),
@@ -191,6 +206,11 @@ impl Engine {
     /// How the response cache does.
     pub async fn cache(&self) -> CacheReport {
         self.cache.report(&self.snapshot().engine.cache).await
+    }
+
+    /// How the configured experiments stand since the process began.
+    pub fn trials(&self) -> Vec<TrialReport> {
+        self.trials.report(&self.snapshot().engine.policies.trials)
     }
 
     /// The state of every configured provider, in order of id.

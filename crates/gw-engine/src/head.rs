@@ -42,6 +42,8 @@ pub(crate) fn head(
         is_pass_through: chosen.is_pass_through,
         is_demo: provider.is_demo,
         cache: call.course.state,
+        check: None,
+        escalation: None,
         notices,
         upstream_headers: kept_headers(headers),
     }

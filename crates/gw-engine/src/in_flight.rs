@@ -47,6 +47,7 @@ impl Call {
             None => (Usage::default(), NOTHING_SPENT),
         };
         self.attempts.push(AttemptRecord {
+            purpose: self.purpose,
             provider: offering.provider.as_str().to_owned(),
             model: offering.name.as_str().to_owned(),
             layer: attempt.layer,

@@ -49,6 +49,8 @@ pub enum Door {
     Classify,
     /// The gateway's own request for a summary or a list of what is to be done.
     Summarise,
+    /// The gateway's own trial of another model on a request that was answered.
+    Shadow,
 }
 
 impl Door {
@@ -72,6 +74,7 @@ impl Door {
             Self::Cli => "cli",
             Self::Classify => "classify",
             Self::Summarise => "summarise",
+            Self::Shadow => "shadow",
         }
     }
 
@@ -94,7 +97,13 @@ impl Door {
             | Self::Moderations
             | Self::Images
             | Self::Audio => true,
-            Self::Route | Self::Chat | Self::Mcp | Self::Cli | Self::Classify | Self::Summarise => {
+            Self::Route
+            | Self::Chat
+            | Self::Mcp
+            | Self::Cli
+            | Self::Classify
+            | Self::Summarise
+            | Self::Shadow => {
                 false
             }
         }
@@ -135,12 +144,30 @@ pub struct CallContext {
     pub max_layer: Option<Layer>,
     /// True where nothing may be spent (system A's budget of 0).
     pub is_free_only: bool,
+    /// Whether the answer is checked, where the caller says: `Some(true)` holds a stream back for it.
+    pub cross_check: Option<bool>,
+    /// Whether a higher layer is asked without a question, where the caller says.
+    pub auto_escalate: Option<bool>,
+    /// The yes to an offered escalation.
+    pub confirmation: Option<Confirmation>,
+    /// Files that the request is about, as the caller names them.
+    pub files: Vec<String>,
     /// Headers that a provider of the same dialect shall see (`anthropic-beta`).
     pub forward_headers: HeaderMap,
     /// What it wants of the response cache.
     pub cache: CacheWish,
     /// Kept with the call's record.
     pub metadata: Map<String, Value>,
+}
+
+/// A yes to an offered escalation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// With the token of the offer. The request is what is asked; one without a user's turn stands for
+    /// the request that the offer was made for.
+    Token(String),
+    /// To the newest offer of the conversation.
+    Conversation,
 }
 
 /// What of a conversation is put before the request.

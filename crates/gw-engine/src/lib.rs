@@ -8,6 +8,7 @@ pub mod cache;
 pub mod context;
 pub mod inbound;
 pub mod options;
+pub mod policy;
 pub mod provider;
 
 mod operate;
@@ -26,6 +27,13 @@ mod remember;
 mod reserve;
 mod settle;
 
+mod check;
+mod confirm;
+mod escalate;
+mod held;
+mod rungs;
+mod watch;
+
 mod encode;
 mod exchange;
 mod group;
@@ -41,17 +49,19 @@ mod meter;
 mod totals;
 
 pub use answer::{
-    Answer, AnswerBody, AnswerStream, CacheState, Failure, Head, Piece, Receipt, Whole,
+    Answer, AnswerBody, AnswerStream, CacheState, CheckReport, Escalation, Failure, Head, Piece,
+    Receipt, Whole,
 };
 pub use cache::{CacheMode, CacheOptions, CacheReport, CacheShare, CacheWish};
 pub use context::{ContextOptions, Stateless, Summariser};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
-pub use inbound::{CallContext, Door, Inbound, Recall};
+pub use inbound::{CallContext, Confirmation, Door, Inbound, Recall};
 pub use learning::Learning;
 pub use operate::{OperationAnswer, OperationBody, OperationInbound, OperationWhole};
 pub use operate_stream::OperationStream;
 pub use options::{EngineOptions, Snapshot};
+pub use policy::{Policies, Trial, TrialReport, Unit};
 pub use preview::Preview;
 pub use provider::{Credential, Operations, Provider};
 pub use recall::messages_of;

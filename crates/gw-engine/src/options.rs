@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gw_catalog::Catalog;
-use gw_core::ProviderId;
 use gw_core::seam::Timeouts;
+use gw_core::{Money, ProviderId};
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
 use crate::cache::CacheOptions;
 use crate::context::ContextOptions;
 use crate::learning::Learning;
+use crate::policy::Policies;
 use crate::provider::Provider;
 
 /// Everything a call needs to know of configuration. Immutable, swapped whole.
@@ -47,6 +48,11 @@ pub struct EngineOptions {
     pub context: ContextOptions,
     /// True asks a free model how hard a request is; false goes by routing's own rules.
     pub classify_by_model: bool,
+    /// What a good answer is worth, by the quality asked for: normal, high, critical. A higher layer is
+    /// asked where it promises more than it costs.
+    pub answer_values: [Money; 3],
+    /// Rules and experiments.
+    pub policies: Policies,
     /// What is done with models without a known price.
     pub unpriced: Unpriced,
     /// How what was learned is used.
@@ -81,6 +87,8 @@ impl Default for EngineOptions {
             key_rest_ms: 60_000,
             context: ContextOptions::default(),
             classify_by_model: false,
+            answer_values: [250, 1_000, 5_000].map(|milli| Money::from_pico(milli * 1_000_000_000)),
+            policies: Policies::default(),
             unpriced: Unpriced::Allow,
             learning: Learning::default(),
             defaults: RequestDefaults::default(),

@@ -36,6 +36,11 @@ pub(crate) struct Moved {
 
 /// Loads the newest summary and the turns that it does not cover, where the door asks for them.
 pub(crate) async fn recall(call: &mut Call, _admitted: Admitted) -> Result<Recalled> {
+    if call.resumed.as_ref().is_some_and(|resumed| resumed.is_replaced) {
+        // The request of the offer holds what was recalled for it, and its turns are kept already.
+        call.new_messages = 0;
+        return Ok(Recalled(()));
+    }
     let context = &call.inbound.context;
     let (Recall::History, Some(conversation)) = (context.recall, context.conversation.clone())
     else {

@@ -72,6 +72,50 @@ pub(crate) async fn open(dialect: &dyn Dialect, head: Head, body: BodyStream) ->
     }
 }
 
+/// How the gathering of a stream ended.
+pub(crate) enum Gathered {
+    /// All frames are there.
+    Whole,
+    /// It is too long to be held back; it goes on where it stands.
+    TooLong,
+}
+
+impl Live {
+    /// Reads on until everything is there, counting with `meter`, which keeps what is said.
+    ///
+    /// # Errors
+    /// What the provider failed of in the middle of its answer.
+    pub(crate) async fn gather(&mut self, meter: &mut Meter, bytes_max: usize) -> Result<Gathered> {
+        let mut looked_at = 0;
+        let mut bytes = 0_usize;
+        loop {
+            while let Some(frame) = self.frames.get(looked_at) {
+                looked_at += 1;
+                bytes = bytes.saturating_add(weight(frame));
+                meter.observe(&frame.events);
+                if let Some(error) = failure(&frame.events) {
+                    return Err(error);
+                }
+                if frame.kind == FrameKind::End {
+                    return Ok(Gathered::Whole);
+                }
+            }
+            if bytes > bytes_max {
+                return Ok(Gathered::TooLong);
+            }
+            if !self.source.read(&mut self.frames).await? && looked_at == self.frames.len() {
+                return Ok(Gathered::Whole);
+            }
+        }
+    }
+}
+
+/// Bytes that a frame takes, about.
+fn weight(frame: &Frame) -> usize {
+    const EACH: usize = 64;
+    frame.raw.len() + EACH * (1 + frame.events.len())
+}
+
 /// A stream made of one whole answer.
 pub(crate) fn replay(mut head: Head, reply: &ChatReply) -> Live {
     head.is_pass_through = false;

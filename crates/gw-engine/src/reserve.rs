@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use gw_catalog::Offering;
 use gw_core::budget::Room;
+use gw_core::record::AttemptRecord;
 use gw_core::reservation::{Claim, Reservation};
-use gw_core::{Error, Money, Result, Retry};
+use gw_core::{Error, Kind, Money, Result, Retry};
 
 use crate::call::Call;
 use crate::plan::Planned;
@@ -35,6 +36,29 @@ impl Default for Need {
 }
 
 impl Need {
+    /// What is left of it after these attempts.
+    pub(crate) fn less(self, attempts: &[AttemptRecord]) -> Self {
+        let (billed, used) = consumed(attempts);
+        Self {
+            money: self.money.map(|money| money.saturating_sub(billed).max(Money::ZERO)),
+            tokens: self.tokens.saturating_sub(used),
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self {
+            money: Some(self.money.unwrap_or_default() + other.money.unwrap_or_default()),
+            tokens: self.tokens.saturating_add(other.tokens),
+        }
+    }
+
+    /// What is left of it when a part is given away.
+    pub(crate) fn without(self, part: Self) -> Self {
+        let left = self.money.unwrap_or_default().saturating_sub(part.money.unwrap_or_default());
+        Self { money: Some(left), tokens: self.tokens.saturating_sub(part.tokens) }
+    }
+
     fn fits(self, room: &Room) -> bool {
         let money = self.money.unwrap_or_default();
         let has_money = money.is_zero() || room.dollars.is_none_or(|left| money <= left);
@@ -51,6 +75,7 @@ pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Ar
     let first = planned.plan.candidates.first();
     let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
     let need = need(call, &first.offering)?;
+    keep_to_policy(call, need.money.unwrap_or_default())?;
     let claim = Claim {
         call_id: call.id,
         principal: call.inbound.principal.clone(),
@@ -75,13 +100,9 @@ pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Ar
 /// [`gw_core::Kind::BudgetExhausted`] and [`gw_core::Kind::RateLimited`]; a cheaper candidate may still be tried.
 pub(crate) async fn extend(call: &mut Call, offering: &Offering, hold: &Reservation) -> Result<()> {
     let need = need(call, offering)?;
-    let attempts = &call.attempts;
-    let billed: Money = attempts.iter().map(|attempt| attempt.cost.amount_or_zero()).sum();
-    let used = attempts.iter().fold(0_u64, |sum, attempt| {
-        let usage = &attempt.usage;
-        sum.saturating_add(usage.total_input()).saturating_add(usage.total_output())
-    });
+    let (billed, used) = consumed(&call.attempts);
     let wanted = billed + need.money.unwrap_or_default();
+    keep_to_policy(call, wanted)?;
     let held = call.held.money.unwrap_or_default();
     let more = (wanted > held).then(|| wanted.saturating_sub(held));
     let tokens = used.saturating_add(need.tokens);
@@ -94,6 +115,33 @@ pub(crate) async fn extend(call: &mut Call, offering: &Offering, hold: &Reservat
     extended.map_err(|error| error.with_retry(Retry::Next))?;
     call.held = Need { money: Some(held + more), tokens: call.held.tokens + more_tokens };
     Ok(())
+}
+
+/// Refuses what may cost more than a policy lets one call cost.
+fn keep_to_policy(call: &Call, wanted: Money) -> Result<()> {
+    match call.ruling.cost_max {
+        Some(most) if wanted > most && !wanted.is_zero() => {
+            let message = format!(
+                "this call may cost ${} at worst; a policy allows ${}",
+                wanted.to_usd_string(),
+                most.to_usd_string()
+            );
+            Err(Error::new(Kind::BudgetExhausted, message)
+                .with_retry(Retry::Next)
+                .with_hint("Lower max_tokens, shorten the prompt or ask for a cheaper layer."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Money and tokens of attempts.
+fn consumed(attempts: &[AttemptRecord]) -> (Money, u64) {
+    let billed = attempts.iter().map(|attempt| attempt.cost.amount_or_zero()).sum();
+    let used = attempts.iter().fold(0_u64, |sum, attempt| {
+        let usage = &attempt.usage;
+        sum.saturating_add(usage.total_input()).saturating_add(usage.total_output())
+    });
+    (billed, used)
 }
 
 /// What one try at a model may need at worst.
@@ -133,7 +181,12 @@ fn leave_out_unpriced(call: &Call, planned: &mut Planned) -> Result<()> {
 /// Leaves out what budgets cannot pay for now, but never the last candidate, nor every form of a
 /// model that was asked for by name.
 fn leave_out_too_dear(call: &Call, planned: &mut Planned) {
-    let room = planned.room;
+    let mut room = planned.room;
+    // A policy's limit for one call leaves candidates out like a budget does.
+    room.dollars = match (room.dollars, call.ruling.cost_max) {
+        (Some(left), Some(most)) => Some(left.min(most)),
+        (left, most) => left.or(most),
+    };
     let is_payable = |offering: &Offering| need(call, offering).is_ok_and(|need| need.fits(&room));
     let candidates = &mut planned.plan.candidates;
     let stays = |offering: &Offering| {

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::exchange::Outcome;
 use crate::inbound::Inbound;
 use crate::recall::Recalled;
-use crate::{admit, attempt, classify, plan, recall, relay, remember, reserve};
+use crate::{admit, classify, confirm, escalate, plan, policy, recall, relay, remember, reserve};
 
 /// Runs one call from the decoded request to an answer that is whole or about to stream.
 pub(crate) async fn run(engine: &Arc<Engine>, inbound: Inbound) -> Result<Answer, Failure> {
@@ -20,7 +20,7 @@ pub(crate) async fn run(engine: &Arc<Engine>, inbound: Inbound) -> Result<Answer
     match begin(&mut call).await {
         Ok(Begun::Answered(outcome)) => give(call, outcome).await,
         Ok(Begun::Open(recalled)) => cache::shelter(call, |call| go_on(call, recalled)).await,
-        Err(error) => Err(call.fail(error).await),
+        Err(error) => refuse(call, error).await,
     }
 }
 
@@ -34,6 +34,7 @@ enum Begun {
 
 async fn begin(call: &mut Call) -> Result<Begun> {
     let admitted = admit::admit(call)?;
+    confirm::resume(call)?;
     let recalled = recall::recall(call, admitted).await?;
     let found = cache::look_up(call).await?;
     Ok(found.map_or(Begun::Open(recalled), Begun::Answered))
@@ -46,8 +47,11 @@ fn go_on(
 ) -> Pin<Box<dyn Future<Output = Result<Answer, Failure>> + Send>> {
     Box::pin(async move {
         match answer(&mut call, recalled).await {
-            Ok(outcome) => give(call, outcome).await,
-            Err(error) => Err(call.fail(error).await),
+            Ok(outcome) => {
+                begin_shadow(&call);
+                give(call, outcome).await
+            }
+            Err(error) => refuse(call, error).await,
         }
     })
 }
@@ -56,7 +60,24 @@ async fn answer(call: &mut Call, recalled: Recalled) -> Result<Outcome> {
     classify::classify(call).await;
     let mut planned = plan::plan_within_window(call, recalled)?;
     let hold = reserve::reserve(call, &mut planned).await?;
-    attempt::attempt(call, &planned, &hold).await
+    escalate::answer(call, &planned, &hold).await
+}
+
+/// Tries another model on the same request beside the answer, where a policy wants that.
+fn begin_shadow(call: &Call) {
+    let Some(inbound) = policy::shadow(call) else { return };
+    let engine = Arc::clone(&call.engine);
+    if !engine.shadows.enter() {
+        return;
+    }
+    let tasks = engine.tasks.clone();
+    // A call inside a task of another: boxed, for a future cannot hold itself.
+    let running: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        // Its answer is nobody's; its record is what it was made for.
+        let _ = engine.run(inbound).await;
+        engine.shadows.leave();
+    });
+    tasks.spawn(running);
 }
 
 async fn give(call: Box<Call>, outcome: Outcome) -> Result<Answer, Failure> {
@@ -64,7 +85,13 @@ async fn give(call: Box<Call>, outcome: Outcome) -> Result<Answer, Failure> {
         Outcome::Whole(whole) => Ok(remember::whole(call, *whole).await),
         Outcome::Streaming(live) => Ok(relay::relay(call, *live)),
         Outcome::Operation(_) | Outcome::Bytes(_) => {
-            Err(call.fail(Error::internal("a chat was answered as an operation")).await)
+            refuse(call, Error::internal("a chat was answered as an operation")).await
         }
     }
+}
+
+/// Ends a call without an answer; an offer that it took up is good again.
+async fn refuse(mut call: Box<Call>, error: Error) -> Result<Answer, Failure> {
+    confirm::give_back(&mut call);
+    Err(call.fail(error).await)
 }

@@ -36,7 +36,8 @@ pub(crate) fn savings(call: &Call) -> Savings {
     }
     // Nothing that is no chat would have been asked of the top layer.
     let is_chat = call.operation.is_none();
-    let Some(answered) = call.attempts.last().filter(|_| is_chat && !call.route.is_demo) else {
+    let answered = call.answered.as_ref().or(call.attempts.last());
+    let Some(answered) = answered.filter(|_| is_chat && !call.route.is_demo) else {
         return Savings::default();
     };
     if matches!(answered.status, CallStatus::Failed { .. }) || call.route.layer.is_none() {

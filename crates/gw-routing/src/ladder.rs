@@ -4,6 +4,8 @@
 //! Worths are in one unit of the caller's (pico-dollars): a good answer's value times the probability
 //! of having one, less what is still to be paid.
 
+use gw_core::Layer;
+
 /// What each way on is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worth {
@@ -45,6 +47,56 @@ pub fn next_step(worth: &Worth) -> Step {
     }
 }
 
+/// A model further up: how likely it answers well and what that will cost, in the unit of the value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rung {
+    /// Probability of a good answer, 0 to 1.
+    pub success: f64,
+    /// What it will probably cost.
+    pub cost: f64,
+}
+
+/// How often a wrong answer is noticed by the next check, so that the top can still mend it.
+const NOTICED: f64 = 0.5;
+
+/// What each way on is worth where a good answer is worth `value` and the answer so far is good with
+/// probability `so_far` (`None`: there is none). The next rung is worth its own chance, and the top's
+/// where its own answer is noticed to be wrong.
+pub fn worth(value: f64, so_far: Option<f64>, next: Option<Rung>, top: Option<Rung>) -> Worth {
+    let straight = |rung: &Rung| value * rung.success - rung.cost;
+    let top_worth = top.as_ref().map_or(f64::NEG_INFINITY, straight);
+    let after = |rung: &Rung| {
+        let mended = (1.0 - rung.success) * NOTICED * top_worth.max(0.0);
+        straight(rung) + mended
+    };
+    Worth {
+        stop: so_far.map(|chance| value * chance),
+        next: next.as_ref().map(after),
+        top: top_worth,
+    }
+}
+
+/// How likely an answer of a layer is good where nothing else is known: means over public outcome
+/// data of models that stand in these layers.
+pub const fn usual_success(layer: Layer) -> f64 {
+    match layer {
+        Layer::L0 => 0.60,
+        Layer::L1 => 0.75,
+        Layer::L2 => 0.82,
+        Layer::L3 => 0.88,
+    }
+}
+
+/// How likely an answer is good that a model of another family gave too: measured precision of
+/// accepted answers.
+pub const AGREED_SUCCESS: f64 = 0.95;
+
+/// How likely an answer is good that another answer or a judge contradicts.
+pub const DISPUTED_SUCCESS: f64 = 0.45;
+
+/// How likely an answer is good that a hard check refused.
+pub const FAULTY_SUCCESS: f64 = 0.0;
+
 /// How many times dearer the top must be than the two that vote, for cross-checking to pay: below
 /// it too much is spent on votes that end at the top anyway.
 pub const CROSS_CHECK_PRICE_RATIO: u32 = 4;
@@ -58,7 +110,9 @@ pub fn cross_check_pays(first: u64, partner: u64, top: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Step, Worth, cross_check_pays, next_step};
+    use proptest::prelude::*;
+
+    use super::{Rung, Step, Worth, cross_check_pays, next_step, worth};
 
     #[test]
     fn the_best_way_on_is_taken_and_a_tie_spends_nothing() {
@@ -77,5 +131,36 @@ mod tests {
         assert!(!cross_check_pays(10, 16, 100));
         assert!(!cross_check_pays(0, 0, 0));
         assert!(!cross_check_pays(u64::MAX, 1, u64::MAX - 1));
+    }
+
+    #[test]
+    fn a_cheap_rung_is_bought_and_a_dear_one_only_for_a_dear_answer() {
+        let next = Some(Rung { success: 0.75, cost: 1.0 });
+        let top = Some(Rung { success: 0.88, cost: 20.0 });
+        let step = |value, so_far| next_step(&worth(value, so_far, next, top));
+        assert_eq!(step(1.0, Some(0.45)), Step::Stop);
+        assert_eq!(step(50.0, Some(0.45)), Step::Next);
+        assert_eq!(step(1_000.0, Some(0.45)), Step::Top);
+        assert_eq!(step(1_000.0, Some(0.95)), Step::Stop);
+        assert_eq!(step(50.0, None), Step::Next);
+        assert_eq!(next_step(&worth(50.0, Some(0.0), None, None)), Step::Stop);
+    }
+
+    proptest! {
+        #[test]
+        fn a_better_answer_so_far_never_makes_it_spend_more(
+            value in 0.0..1e6_f64,
+            chance in 0.0..1.0_f64,
+            more in 0.0..1.0_f64,
+            costs in (0.0..1e6_f64, 0.0..1e6_f64),
+            chances in (0.0..1.0_f64, 0.0..1.0_f64),
+        ) {
+            let next = Some(Rung { success: chances.0, cost: costs.0 });
+            let top = Some(Rung { success: chances.1, cost: costs.1 });
+            let step = |chance| next_step(&worth(value, Some(chance), next, top));
+            if step(chance) == Step::Stop {
+                prop_assert_eq!(step((chance + more).min(1.0)), Step::Stop);
+            }
+        }
     }
 }

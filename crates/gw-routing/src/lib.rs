@@ -14,6 +14,8 @@ pub mod estimate;
 pub mod experiment;
 pub mod ladder;
 pub mod learned;
+pub mod policy;
+pub mod review;
 pub mod signal;
 pub mod verify;
 

@@ -91,6 +91,16 @@ impl TaskModels {
         }
     }
 
+    /// Puts another list in the place of a group's.
+    pub fn set(&mut self, group: TaskGroup, models: Vec<String>) {
+        *match group {
+            TaskGroup::Chat => &mut self.chat,
+            TaskGroup::Code => &mut self.code,
+            TaskGroup::Analyze => &mut self.analyze,
+            TaskGroup::CreateProject => &mut self.create_project,
+        } = models;
+    }
+
     /// The list's name in the environment.
     pub const fn setting(group: TaskGroup) -> &'static str {
         match group {

@@ -22,7 +22,7 @@ use crate::auth::Caller;
 use crate::errors::Refusal;
 use crate::relay::{Manners, Source, Stream};
 use crate::surface::Surface;
-use crate::{accounts, body, call_context, estimate, relay, respond};
+use crate::{accounts, body, call_context, escalation, estimate, relay, respond};
 
 /// What a door of a dialect is.
 #[derive(Clone, Copy, Debug)]
@@ -211,7 +211,7 @@ async fn whole_response(stream: Stream, mut whole: Whole, head: &Head) -> Respon
     if let Some(at_end) = stream.at_end {
         at_end(bytes.clone()).await;
     }
-    let mut response = respond::json(bytes);
+    let mut response = respond::json(escalation::with_member(bytes, head));
     respond::write_receipt(&whole.receipt, response.headers_mut());
     response
 }

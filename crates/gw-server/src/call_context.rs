@@ -3,12 +3,12 @@
 use std::str::FromStr;
 
 use gw_core::chat::ChatRequest;
-use gw_core::limits::CLIENT_ID_BYTES_MAX;
+use gw_core::limits::{CLIENT_ID_BYTES_MAX, REQUEST_FILES_MAX as FILES_MAX};
 use gw_core::principal::Principal;
 use gw_core::record::ConversationRef;
 use gw_core::task::{Quality, TaskType};
 use gw_core::{ConversationId, Error, Kind, Layer};
-use gw_engine::{CacheWish, CallContext, Door, Recall};
+use gw_engine::{CacheWish, CallContext, Confirmation, Door, Recall};
 use http::header::{CACHE_CONTROL, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
@@ -80,6 +80,10 @@ pub(crate) fn read(
         preferred_layer: word::<Layer>(headers, "x-gateway-layer")?,
         max_layer: word::<Layer>(headers, "x-gateway-max-layer")?,
         is_free_only: flag(headers, "x-gateway-budget-zero")?,
+        cross_check: switch(headers, "x-gateway-cross-check")?,
+        auto_escalate: switch(headers, "x-gateway-auto-escalate")?,
+        confirmation: confirmation(headers)?,
+        files: files(headers)?,
         forward_headers: forwarded(headers, door),
         cache: cache(headers)?,
         metadata,
@@ -217,9 +221,35 @@ where
 }
 
 fn flag(headers: &HeaderMap, name: &'static str) -> Result<bool, Error> {
+    Ok(switch(headers, name)?.unwrap_or(false))
+}
+
+/// The yes to an offered escalation: its token, or `yes` for the conversation's newest.
+fn confirmation(headers: &HeaderMap) -> Result<Option<Confirmation>, Error> {
+    if let Some(token) = text(headers, "x-gateway-escalation-token")? {
+        return Ok(Some(Confirmation::Token(token.to_owned())));
+    }
+    let is_yes = flag(headers, "x-gateway-confirm-escalation")?;
+    Ok(is_yes.then_some(Confirmation::Conversation))
+}
+
+/// Files that the request is about, separated by commas.
+fn files(headers: &HeaderMap) -> Result<Vec<String>, Error> {
+    const NAME: &str = "x-gateway-files";
+    let Some(text) = text(headers, NAME)? else { return Ok(Vec::new()) };
+    let files: Vec<String> =
+        text.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    if files.len() > FILES_MAX {
+        return Err(Error::bad_field(NAME, format!("`{NAME}` names more than {FILES_MAX} files")));
+    }
+    Ok(files)
+}
+
+fn switch(headers: &HeaderMap, name: &'static str) -> Result<Option<bool>, Error> {
     match text(headers, name)? {
-        None | Some("false" | "0") => Ok(false),
-        Some("true" | "1") => Ok(true),
+        None => Ok(None),
+        Some("false" | "0") => Ok(Some(false)),
+        Some("true" | "1") => Ok(Some(true)),
         Some(_) => Err(Error::bad_field(name, format!("`{name}` must be `true` or `false`"))),
     }
 }

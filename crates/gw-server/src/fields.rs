@@ -129,6 +129,30 @@ impl Fields {
         Err(Error::bad_field(name, format!("`{name}` must be between {least} and {most}")))
     }
 
+    /// True or false.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`].
+    pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Error> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Bool(truth)) => Ok(Some(*truth)),
+            Some(_) => Err(wrong_type(name, "true or false")),
+        }
+    }
+
+    /// A list of texts.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`].
+    pub(crate) fn texts(&self, name: &str, most: usize) -> Result<Vec<String>, Error> {
+        let Some(value) = self.value(name) else { return Ok(Vec::new()) };
+        let wrong = || wrong_type(name, &format!("a list of at most {most} strings"));
+        let list = value.as_array().filter(|list| list.len() <= most).ok_or_else(wrong)?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
+        list.iter().map(text).collect()
+    }
+
     /// A whole number from one to [`COUNT_MAX`].
     ///
     /// # Errors

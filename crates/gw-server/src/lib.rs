@@ -25,6 +25,7 @@ mod fields;
 mod ask;
 mod batches;
 mod errors;
+mod escalation;
 mod estimate;
 mod kept;
 mod operate;

@@ -91,6 +91,24 @@ impl Operation {
              `only-if-cached`.",
             &json!({"type": "string"}),
         )
+        .parameter(
+            "header",
+            "x-gateway-cross-check",
+            "True checks the answer with other models, and holds a stream back until it is checked.",
+            &json!({"type": "string", "enum": ["true", "false", "1", "0"]}),
+        )
+        .parameter(
+            "header",
+            "x-gateway-auto-escalate",
+            "True asks a higher layer where an answer may not stand, false offers it.",
+            &json!({"type": "string", "enum": ["true", "false", "1", "0"]}),
+        )
+        .parameter(
+            "header",
+            "x-gateway-escalation-token",
+            "The token of an offered escalation: runs this request at the layer offered.",
+            &json!({"type": "string", "pattern": "^esc_[0-9a-f]{64}$"}),
+        )
     }
 
     /// A JSON body of one of our own types.
@@ -350,6 +368,10 @@ fn call_answer_headers() -> Value {
         "x-gateway-layer": text("The layer of that model."),
         "x-gateway-route-reason": text("Why this model."),
         "x-gateway-cost-usd": text("Exact cost in dollars, or `unpriced`; a trailer on streams."),
+        "x-gateway-cross-check": text("`agreed`, `disputed`, `unconfirmed` or `not-performed`, where \
+            the answer was to be checked."),
+        "x-gateway-escalation": text("`required`: a higher layer is offered; its layer, reason, token, \
+            gain and price stand in `x-gateway-escalation-*`."),
         "x-gateway-cache": text(
             "`hit`: from the response cache. `shared`: of an equal call under way. `miss`: from a \
              model. `bypass`: from a model, and the cache was not asked.",

@@ -20,7 +20,9 @@ const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
 const HEADERS: &str = "Content-Type, Authorization";
 const EXPOSED: &str = "x-gateway-call-id, x-gateway-model, x-gateway-layer, \
     x-gateway-route-reason, x-gateway-cost-usd, x-gateway-cache, x-gateway-demo, \
-    x-gateway-warning, request-id, x-request-id, retry-after";
+    x-gateway-cross-check, x-gateway-escalation, x-gateway-escalation-layer, \
+    x-gateway-escalation-reason, x-gateway-escalation-token, x-gateway-escalation-gain, \
+    x-gateway-escalation-cost-usd, x-gateway-warning, request-id, x-request-id, retry-after";
 
 /// Longest list of headers that a preflight may ask for, in bytes.
 const ASKED_HEADERS_BYTES_MAX: usize = 2_048;

@@ -19,7 +19,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 
 use crate::ask::{AtEnd, Running, fallback_id};
-use crate::respond;
+use crate::{escalation, respond};
 
 /// What the client of a stream is owed besides its events.
 pub(crate) struct Manners {
@@ -96,8 +96,13 @@ impl Relay {
                 Source::Awaited(run) => match tokio::time::timeout(silence, run).await {
                     Err(_) => (self.sign_of_life(), false),
                     Ok(Ok(answer)) => {
+                        // Its headers are gone already.
+                        let offer = escalation::comment(&answer.head);
                         self.open(answer);
-                        continue;
+                        match offer {
+                            Some(offer) => (offer, false),
+                            None => continue,
+                        }
                     }
                     Ok(Err(failure)) => {
                         self.has_ended = true;

@@ -8,6 +8,7 @@ use gw_engine::{CacheState, Head, Receipt};
 use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
+use crate::escalation;
 use crate::surface::Surface;
 
 /// Longest route reason or warning in a header, in bytes.
@@ -58,6 +59,7 @@ pub(crate) fn write_head(head: &Head, surface: Surface, headers: &mut HeaderMap)
     if let CacheState::Hit { age_s } = head.cache {
         headers.insert(AGE, HeaderValue::from(age_s));
     }
+    escalation::write_headers(head, headers);
     if head.is_demo {
         headers.insert("x-gateway-demo", HeaderValue::from_static("true"));
     }

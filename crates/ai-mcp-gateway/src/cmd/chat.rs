@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::cli::ChatArgs;
 use crate::output::{Output, ReaderLeft};
-use crate::talk::{About, Ask, Heard, Talk};
+use crate::talk::{About, Ask, Heard, Offered, Talk};
 
 /// Standard input read into a message, in bytes.
 const STDIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -29,11 +29,37 @@ pub(crate) async fn run(args: ChatArgs, talk: &Talk, output: Output) -> Result<(
     if args.interactive {
         return Box::pin(interactive(&args, talk, output)).await;
     }
-    let message = message(&args)?;
-    let ask = ask(&args, vec![Message::text(Role::User, message)]);
-    let answered = Box::pin(answer(ask, talk, output, !output.is_json())).await?;
+    let turns = match &args.escalate {
+        Some(_) => Vec::new(),
+        None => vec![Message::text(Role::User, message(&args)?)],
+    };
+    let ask = ask(&args, turns);
+    let mut answered = Box::pin(answer(ask.clone(), talk, output, !output.is_json())).await?;
+    if !output.is_json() && std::io::stdin().is_terminal() {
+        while let Some(offer) = answered.about.offer.clone() {
+            if !args.quiet {
+                output.note(&stats(&answered));
+            }
+            let mut editor =
+                rustyline::DefaultEditor::new().context("the terminal cannot be read")?;
+            if !is_wanted(&mut editor, &offer)? {
+                return Ok(());
+            }
+            let again = confirmed(&ask, &offer);
+            answered = Box::pin(answer(again, talk, output, true)).await?;
+        }
+    }
     if output.is_json() {
+        let offer = answered.about.offer.as_ref();
         output.json(&json!({
+            "requiresEscalationConfirm": offer.is_some(),
+            "escalation": offer.map(|offer| json!({
+                "required": true,
+                "suggestedLayer": offer.layer,
+                "reason": offer.reason,
+                "expectedCostUsd": offer.cost_usd,
+                "token": offer.token,
+            })),
             "message": answered.text,
             "model": answered.about.model,
             "layer": answered.about.layer,
@@ -49,8 +75,53 @@ pub(crate) async fn run(args: ChatArgs, talk: &Talk, output: Output) -> Result<(
         }))?;
     } else if !args.quiet {
         output.note(&stats(&answered));
+        if let Some(offer) = &answered.about.offer {
+            output.note(&hint(offer, talk));
+        }
     }
     Ok(())
+}
+
+/// The same question with a yes to the offer. In a conversation the gateway knows the question;
+/// elsewhere it keeps it with the offer, so that nothing is sent again.
+fn confirmed(ask: &Ask, offer: &Offered) -> Ask {
+    let mut again = ask.clone();
+    again.request.messages.clear();
+    again.escalate = Some(offer.token.clone());
+    (again.layer, again.max_layer) = (None, ask.max_layer);
+    again
+}
+
+/// Asks whether a higher layer shall answer.
+fn is_wanted(editor: &mut rustyline::DefaultEditor, offer: &Offered) -> Result<bool> {
+    let Offered { layer, reason, .. } = offer;
+    let question = format!("{reason}. Ask {layer} ({})? [y/N] ", price(offer));
+    // The editor blocks its thread; nothing else runs while it waits for a line.
+    match tokio::task::block_in_place(|| editor.readline(&question)) {
+        Ok(line) => Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes")),
+        Err(
+            rustyline::error::ReadlineError::Interrupted | rustyline::error::ReadlineError::Eof,
+        ) => Ok(false),
+        Err(error) => Err(error).context("the terminal cannot be read"),
+    }
+}
+
+fn price(offer: &Offered) -> String {
+    match offer.cost_usd.as_str() {
+        "" | "unpriced" => "unpriced".to_owned(),
+        "0" => "free".to_owned(),
+        cost => format!("about ${cost}"),
+    }
+}
+
+fn hint(offer: &Offered, talk: &Talk) -> String {
+    let Offered { layer, reason, token, .. } = offer;
+    let way = match talk {
+        // The offer ends with this process.
+        Talk::Local(..) => format!("chat --layer {layer}"),
+        Talk::Remote(_) => format!("chat --escalate {token}"),
+    };
+    format!("{reason}. {layer} may do better ({}): {way}", price(offer))
 }
 
 /// The message from the arguments and from what is piped in.
@@ -109,6 +180,9 @@ fn ask(args: &ChatArgs, turns: Vec<Message>) -> Ask {
         layer: args.layer,
         max_layer: args.max_layer,
         quality: args.quality,
+        cross_check: args.cross_check,
+        auto_escalate: args.yes.then_some(true),
+        escalate: args.escalate.clone(),
     }
 }
 
@@ -209,10 +283,29 @@ async fn interactive(args: &ChatArgs, talk: &Talk, output: Output) -> Result<()>
         } else {
             turns.clone()
         };
-        match Box::pin(answer(ask(args, said), talk, output, true)).await {
-            Ok(answered) => {
+        let asked = ask(args, said);
+        match Box::pin(answer(asked.clone(), talk, output, true)).await {
+            Ok(mut answered) => {
                 if !args.quiet {
                     output.note(&stats(&answered));
+                }
+                while let Some(offer) = answered.about.offer.clone() {
+                    if !is_wanted(&mut editor, &offer)? {
+                        break;
+                    }
+                    let again = confirmed(&asked, &offer);
+                    match Box::pin(answer(again, talk, output, true)).await {
+                        Ok(better) => answered = better,
+                        Err(error) if error.is::<ReaderLeft>() => return Err(error),
+                        // The answer so far stands.
+                        Err(error) => {
+                            output.error(&error);
+                            break;
+                        }
+                    }
+                    if !args.quiet {
+                        output.note(&stats(&answered));
+                    }
                 }
                 turns.push(Message::text(Role::Assistant, answered.text));
             }

@@ -25,6 +25,7 @@ mod durable;
 mod faults;
 mod governing;
 mod keys;
+mod ladder;
 mod mcp;
 mod model_tools;
 mod money;

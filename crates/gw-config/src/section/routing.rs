@@ -6,7 +6,8 @@ use gw_core::{Layer, Money};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{self, usd};
+use crate::section::policy::{Experiment, Rule};
+use crate::units::{self, Usd, usd};
 
 /// Who should answer, and what happens when it fails.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -20,10 +21,11 @@ pub struct Routing {
     /// The highest layer to climb to.
     #[schemars(schema_with = "units::layer_schema")]
     pub max_escalation_layer: Layer,
-    /// Lets a second model review answers to hard questions. Taken and shown in `/health`; the
-    /// review itself is not in this version.
+    /// Lets other models check answers where that pays: free or cheap ones of another family, for hard
+    /// questions and for answers that can be compared, and always where quality is asked for.
     pub enable_cross_check: bool,
-    /// Climbs to the next layer by itself when the models of a layer fail.
+    /// Climbs to the next layer by itself: when the models of a layer fail, and when an answer may not
+    /// stand. False offers the higher layer instead, and a yes runs there.
     pub enable_auto_escalate: bool,
     /// How the difficulty of a request is judged: by rules, or by asking a free model first.
     pub classify: Classify,
@@ -36,8 +38,37 @@ pub struct Routing {
     pub breaker: Breaker,
     /// Who answers when the chosen one cannot.
     pub fallback: Fallback,
+    /// What a good answer is worth in dollars, by the quality asked for; a higher layer is asked where
+    /// it promises more than it costs.
+    pub escalation_value_usd: AnswerValue,
     /// How routing by what was learned chooses.
     pub learned: Learned,
+    /// Where the day of rules begins, in minutes before UTC's: 60 in winter in Berlin.
+    #[schemars(range(min = -840, max = 840))]
+    pub utc_offset_minutes: i32,
+    /// Rules that decide about calls, in order.
+    pub rules: Vec<Rule>,
+    /// Experiments between two ways of routing.
+    pub experiments: Vec<Experiment>,
+}
+
+/// What a good answer is worth in dollars, by the quality asked for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnswerValue {
+    /// Where nothing is said.
+    pub normal: Usd,
+    /// For high quality.
+    pub high: Usd,
+    /// For critical quality.
+    pub critical: Usd,
+}
+
+impl Default for AnswerValue {
+    fn default() -> Self {
+        let usd = |milli: i64| Usd(Money::from_pico(milli * 1_000_000_000));
+        Self { normal: usd(250), high: usd(1_000), critical: usd(5_000) }
+    }
 }
 
 impl Default for Routing {
@@ -53,6 +84,10 @@ impl Default for Routing {
             retries: Retries::default(),
             breaker: Breaker::default(),
             fallback: Fallback::default(),
+            escalation_value_usd: AnswerValue::default(),
+            utc_offset_minutes: 0,
+            rules: Vec::new(),
+            experiments: Vec::new(),
             learned: Learned::default(),
         }
     }

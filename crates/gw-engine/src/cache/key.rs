@@ -49,7 +49,12 @@ pub(super) fn may_be_kept(call: &Call, options: &CacheOptions) -> bool {
     // A client of OpenAI's completions that says `store` wants them in OpenAI's own dashboard.
     // Responses are kept by the gateway, whoever answers.
     let is_stored = is_true("store") && call.inbound.door == Door::OpenAiChat;
-    call.inbound.door != Door::Classify
+    // A trial is made to see what a model says, and a yes to an offer asks for another answer than the
+    // one that is there.
+    let wants_a_model = matches!(call.inbound.door, Door::Classify | Door::Shadow)
+        || call.resumed.is_some()
+        || call.inbound.context.cross_check == Some(true);
+    !wants_a_model
         && !request.tools.iter().any(|tool| matches!(tool, Tool::Hosted { .. }))
         && !OF_THE_MOMENT.iter().any(|name| fields.get(*name).is_some_and(|it| !it.is_null()))
         && !is_stored

@@ -126,6 +126,8 @@ pub(crate) struct Setup {
     pub(crate) alpha_allows: Vec<&'static str>,
     /// Where answers are kept; an empty memory unless set.
     pub(crate) hot: Option<Arc<dyn Hot>>,
+    /// `ENABLE_AUTO_ESCALATE`
+    pub(crate) auto_escalate: bool,
 }
 
 impl Default for Setup {
@@ -149,7 +151,14 @@ impl Default for Setup {
             offering("gamma", "claude", 5, 6),
             Offering { prices: Vec::new(), layer: None, ..offering("alpha", "mystery", 1, 2) },
         ];
-        Self { options, offerings, alpha_keys: Vec::new(), alpha_allows: Vec::new(), hot: None }
+        Self {
+            options,
+            offerings,
+            alpha_keys: Vec::new(),
+            alpha_allows: Vec::new(),
+            hot: None,
+            auto_escalate: true,
+        }
     }
 }
 
@@ -189,7 +198,10 @@ impl Setup {
             catalog: Arc::new(Catalog::from_offerings(self.offerings.clone())),
             providers: providers.collect::<HashMap<_, _>>(),
             provider_ids: ids,
-            routing: gw_routing::RoutingOptions::default(),
+            routing: gw_routing::RoutingOptions {
+                enable_auto_escalate: self.auto_escalate,
+                ..gw_routing::RoutingOptions::default()
+            },
             engine: self.options.clone(),
         }
     }

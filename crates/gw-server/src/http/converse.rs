@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use gw_core::chat::{ChatRequest, Message, Part, Role, Sampling};
+use gw_core::limits::REQUEST_FILES_MAX;
 use gw_core::record::ConversationRef;
 use gw_core::reply::ChatReply;
 use gw_core::task::Quality;
 use gw_core::{ConversationId, Cost, Error, Kind, Layer};
-use gw_engine::{AnswerBody, CallContext, Door, Head, Inbound, Recall, Receipt};
+use gw_engine::{AnswerBody, CallContext, Confirmation, Door, Head, Inbound, Recall, Receipt};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -26,9 +27,9 @@ pub(super) struct TurnRequest {
     /// The conversation; the answer sees its earlier turns.
     #[schema(min_length = 1, max_length = 256, pattern = "^[ -~]+$")]
     conversation_id: String,
-    /// What is asked.
+    /// What is asked; not needed, and not read, with a yes to an offered escalation.
     #[schema(min_length = 1)]
-    message: String,
+    message: Option<String>,
     /// The user, for records.
     #[schema(max_length = 256, pattern = "^[ -~]*$")]
     user_id: Option<String>,
@@ -50,6 +51,18 @@ pub(super) struct TurnRequest {
     /// Dollars; 0 answers with free models only, any other amount leaves the choice open.
     #[schema(minimum = 0)]
     budget: Option<f64>,
+    /// Whether the answer is checked by other models; the configuration decides where absent.
+    cross_check: Option<bool>,
+    /// Whether a higher layer is asked without a question; the configuration decides where absent.
+    auto_escalate: Option<bool>,
+    /// The token of an offered escalation: runs it.
+    #[schema(max_length = 256)]
+    escalation_token: Option<String>,
+    /// True says yes to the newest escalation that was offered in this conversation.
+    confirm_escalation: Option<bool>,
+    /// Files that the request is about; policies may decide by them.
+    #[schema(max_items = 256)]
+    files: Option<Vec<String>>,
     /// Instructions put before the conversation.
     system_prompt: Option<String>,
     /// Most tokens to write.
@@ -152,15 +165,21 @@ pub(super) async fn converse(
     let cache = call_context::cache(request.headers())?;
     let bytes = body::read(&server.app.options, request).await?;
     let fields = Fields::parse(&bytes)?;
-    fields.require(&["conversationId", "message"])?;
+    let confirmation = confirmation(&fields)?;
+    match confirmation {
+        Some(_) => fields.require(&["conversationId"])?,
+        None => fields.require(&["conversationId", "message"])?,
+    }
     let conversation_id = fields.id("conversationId")?.unwrap_or_default().to_owned();
-    let mut inbound = inbound(&fields, door, &conversation_id, caller)?;
+    let mut inbound = inbound(&fields, door, &conversation_id, caller, confirmation)?;
     inbound.context.cache = cache;
     let answer = server.app.engine.run(inbound).await?;
     let AnswerBody::Whole(whole) = answer.body else {
         return Err(Error::internal("a whole answer was asked for and a stream came").into());
     };
-    let Some(response) = words(&whole.reply) else {
+    // Nothing is an answer so far where a better one is offered.
+    let nothing = || answer.head.escalation.is_some().then(String::new);
+    let Some(response) = words(&whole.reply).or_else(nothing) else {
         let error = Error::new(Kind::ProviderMalformed, "the model answered without a word")
             .with_hint("ask again, or choose another model or layer");
         return Err(gw_engine::Failure { call_id: answer.head.call_id, error }.into());
@@ -169,11 +188,21 @@ pub(super) async fn converse(
     Ok(Turn { conversation_id, head: answer.head, response, receipt: whole.receipt, performance })
 }
 
+/// The yes to an offered escalation, where the body holds one.
+fn confirmation(fields: &Fields) -> Result<Option<Confirmation>, Error> {
+    if let Some(token) = fields.id("escalationToken")? {
+        return Ok(Some(Confirmation::Token(token.to_owned())));
+    }
+    let is_yes = fields.truth("confirmEscalation")? == Some(true);
+    Ok(is_yes.then_some(Confirmation::Conversation))
+}
+
 fn inbound(
     fields: &Fields,
     door: Door,
     conversation_id: &str,
     caller: Caller,
+    confirmation: Option<Confirmation>,
 ) -> Result<Inbound, Error> {
     let principal = caller.principal;
     let user_id = fields.id("userId")?.map(str::to_owned).or_else(|| principal.user_id.clone());
@@ -187,18 +216,25 @@ fn inbound(
             owner: principal.key_id.clone(),
         }),
         recall: Recall::History,
-        quality: Some(fields.word::<Quality>("qualityLevel")?.unwrap_or(Quality::Normal)),
+        quality: fields.word::<Quality>("qualityLevel")?,
         preferred_layer: fields.word::<Layer>("preferredLayer")?,
         max_layer: fields.word::<Layer>("maxLayer")?,
         is_free_only: fields.number("budget", 0.0, f64::MAX)? == Some(0.0),
+        cross_check: fields.truth("crossCheck")?,
+        auto_escalate: fields.truth("autoEscalate")?,
+        files: fields.texts("files", REQUEST_FILES_MAX)?,
         metadata: Map::new(),
+        confirmation,
         ..CallContext::default()
     };
     let mut messages = Vec::new();
     if let Some(system) = fields.text("systemPrompt")?.filter(|text| !text.is_empty()) {
         messages.push(Message::text(Role::System, system));
     }
-    messages.push(Message::text(Role::User, fields.text("message")?.unwrap_or_default()));
+    // A yes stands for the request that the offer was made for.
+    if context.confirmation.is_none() {
+        messages.push(Message::text(Role::User, fields.text("message")?.unwrap_or_default()));
+    }
     let request = ChatRequest {
         model: fields.id("model")?.unwrap_or_default().to_owned(),
         messages,

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::app::Server;
 use crate::auth::Scope;
 use crate::errors::Refusal;
+use crate::escalation::{Checked, Offered};
 use crate::http::Route;
 use crate::http::converse::{self, Performance, TurnRequest};
 use crate::openapi::{BODY_ERRORS, CALL_ERRORS, DOOR_ERRORS, Operation};
@@ -44,6 +45,12 @@ struct RouteAnswer {
     call_id: String,
     /// True where a simulated model answered.
     demo: bool,
+    /// How the answer was checked, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cross_check: Option<Checked>,
+    /// The offer of a higher layer, where one is made.
+    #[serde(flatten)]
+    offered: Option<Offered>,
 }
 
 /// What was answered, and by whom.
@@ -108,6 +115,8 @@ async fn route(State(server): State<Arc<Server>>, request: Request) -> Result<Re
         performance: turn.performance,
         call_id: head.call_id.to_string(),
         demo: head.is_demo,
+        cross_check: Checked::of(head),
+        offered: Offered::of(head),
     };
     let mut response = respond::json_of(&answer)?;
     respond::write_head(head, Surface::General, response.headers_mut());

@@ -84,7 +84,10 @@ async fn an_empty_answer_is_an_error_not_an_invention() {
     let gateway = gateway();
     for door in ["/v1/route", "/v1/chat"] {
         gateway.upstream.then(Script::Whole(200, Vec::new(), completion("", 3, 0)));
-        let seen = gateway.post(door, &turn("hi")).await;
+        let mut body = turn("hi");
+        // Where the router decides, another model would be asked.
+        body["preferredLayer"] = json!("L0");
+        let seen = gateway.post(door, &body).await;
         assert_eq!(seen.status, 502, "{door}: {}", seen.text());
         assert!(!seen.header("x-gateway-call-id").is_empty());
     }

@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 
 use gw_core::{Error, Kind};
-use gw_engine::Preview;
+use gw_engine::{Escalation, Preview};
 use gw_mcp::{Consent, OwnCall};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+
+use crate::escalation;
 
 /// Clients whose "do not ask again" is remembered; more than that are asked again.
 const REMEMBERED_MAX: usize = 10_000;
@@ -48,6 +50,13 @@ impl Consents {
         }
         Ok(())
     }
+}
+
+/// Asks whether a higher layer shall answer as well. Who cannot be asked, or says no, keeps the answer
+/// so far.
+pub(super) async fn wants_more(call: &OwnCall, offer: &Escalation) -> bool {
+    let schema = json!({"type": "object", "properties": {}});
+    matches!(call.confirm(&escalation::question(offer), &schema).await, Consent::Accepted(_))
 }
 
 fn question(preview: &Preview) -> String {

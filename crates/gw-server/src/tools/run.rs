@@ -7,11 +7,12 @@ use gw_core::event::{PartDelta, StreamEvent};
 use gw_core::fold::Fold;
 use gw_core::reply::ChatReply;
 use gw_core::{CallId, Cost, Error, Kind};
-use gw_engine::{Answer, AnswerBody, Head, Inbound, Piece, Receipt};
+use gw_engine::{Answer, AnswerBody, Confirmation, Head, Inbound, Piece, Receipt};
 use gw_mcp::OwnCall;
 use serde_json::{Value, json};
 
-use super::ModelTools;
+use super::{ModelTools, consent};
+use crate::escalation::{Checked, Offered};
 
 /// Characters of an answer that are told together as progress.
 const TOLD_TOGETHER: usize = 80;
@@ -73,7 +74,30 @@ pub(super) async fn run(
     ask(tools, call, inbound).await
 }
 
+/// Asks, and once more for each higher layer that is offered and wanted.
 async fn ask(tools: &ModelTools, call: &OwnCall, inbound: Inbound) -> Result<Answered, Failed> {
+    let mut answered = Box::pin(ask_once(tools, call, inbound.clone())).await?;
+    while call.can_confirm()
+        && let Some(offer) = answered.head.escalation.clone()
+        && consent::wants_more(call, &offer).await
+    {
+        let mut again = inbound.clone();
+        again.request.messages.clear();
+        again.context.confirmation = Some(Confirmation::Token(offer.token));
+        match Box::pin(ask_once(tools, call, again)).await {
+            Ok(better) => answered = better,
+            // The answer so far stands.
+            Err(_) => break,
+        }
+    }
+    Ok(answered)
+}
+
+async fn ask_once(
+    tools: &ModelTools,
+    call: &OwnCall,
+    inbound: Inbound,
+) -> Result<Answered, Failed> {
     let answer = tools
         .engine
         .run(inbound)
@@ -152,5 +176,7 @@ pub(super) fn about(head: &Head, receipt: Option<&Receipt>) -> Value {
         "reason": head.reason,
         "costUsd": cost,
         "demo": head.is_demo,
+        "crossCheck": Checked::of(head),
+        "escalation": Offered::of(head),
     })
 }

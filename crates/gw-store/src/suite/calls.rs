@@ -45,6 +45,7 @@ fn full_call(number: u64) -> CallRecord {
         stream: true,
         attempts: vec![
             AttemptRecord {
+                purpose: Default::default(),
                 provider: "acme".to_owned(),
                 model: "large".to_owned(),
                 layer: Layer::L2,
@@ -57,6 +58,7 @@ fn full_call(number: u64) -> CallRecord {
                 duration_ms: 12,
             },
             AttemptRecord {
+                purpose: Default::default(),
                 provider: "bolt".to_owned(),
                 model: "huge".to_owned(),
                 layer: Layer::L3,
