@@ -42,6 +42,28 @@ pub(crate) enum Outcome {
     Bytes(Box<LiveBytes>),
 }
 
+impl Outcome {
+    /// What is known of the answer before its first byte.
+    pub(crate) fn head(&self) -> &Head {
+        match self {
+            Self::Whole(whole) => &whole.head,
+            Self::Streaming(live) => &live.head,
+            Self::Operation(done) => done.head(),
+            Self::Bytes(live) => &live.head,
+        }
+    }
+
+    /// The same, to be added to.
+    pub(crate) fn head_mut(&mut self) -> &mut Head {
+        match self {
+            Self::Whole(whole) => &mut whole.head,
+            Self::Streaming(live) => &mut live.head,
+            Self::Operation(done) => done.head_mut(),
+            Self::Bytes(live) => &mut live.head,
+        }
+    }
+}
+
 /// A whole answer with what its door needs.
 pub(crate) struct WholeReply {
     pub(crate) reply: ChatReply,

@@ -44,10 +44,7 @@ impl Held {
 
     /// What is known of it before its first byte.
     pub(crate) fn head(&mut self) -> &mut Head {
-        match &mut self.outcome {
-            Outcome::Whole(whole) => &mut whole.head,
-            Outcome::Streaming(live) => &mut live.head,
-        }
+        self.outcome.head_mut()
     }
 
     /// True where it may be given to the client as far as the hard checks know.
@@ -68,6 +65,9 @@ pub(crate) async fn hear(call: &mut Call, planned: &Planned, hold: &Reservation)
                 return held(call, planned, Outcome::Whole(whole), reply, true);
             }
             Outcome::Streaming(live) => live,
+            Outcome::Operation(_) | Outcome::Bytes(_) => {
+                return Err(Error::internal("a chat was answered as an operation"));
+            }
         };
         let mut meter = Meter::new(true);
         match gather(call, &mut live, &mut meter).await {
@@ -129,10 +129,7 @@ fn held(
     reply: ChatReply,
     is_whole: bool,
 ) -> Result<Held> {
-    let head = match &outcome {
-        Outcome::Whole(whole) => &whole.head,
-        Outcome::Streaming(live) => &live.head,
-    };
+    let head = outcome.head();
     let candidates = &planned.plan.candidates;
     let found = candidates.iter().find(|candidate| candidate.offering.id() == head.model_id);
     let candidate = found.ok_or_else(|| Error::internal("an answer of nobody who was asked"))?;

@@ -89,6 +89,10 @@ impl Done {
     pub(crate) fn head(&self) -> &Head {
         &self.head
     }
+
+    pub(crate) fn head_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
 }
 
 /// Runs one operation.
