@@ -45,7 +45,7 @@ conformance: tests/mcp/node_modules/.package-lock.json ## The official MCP suite
 	cargo build --package ai-mcp-gateway
 	python3 tests/mcp/conformance.py --gateway $(BIN)/ai-mcp-gateway
 
-mcp-servers: $(WORK)/mcp-servers/ready ## Twenty real MCP servers behind the gateway at once; heavy
+mcp-servers: $(WORK)/mcp-servers/ready ## Nineteen real MCP servers behind the gateway at once; heavy
 	cargo build --package ai-mcp-gateway
 	python3 tests/mcp/servers/run.py --gateway $(BIN)/ai-mcp-gateway \
 	  --node $(WORK)/mcp-servers --python $(WORK)/mcp-servers/venv/bin

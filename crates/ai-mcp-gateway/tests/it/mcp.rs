@@ -367,3 +367,23 @@ async fn the_command_line_lists_searches_and_calls() {
     let ran = launch.run(&["mcp", "call", "one::test_error_handling"], None).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
 }
+
+/// Python's servers take seconds to start on a busy machine, and answer what was asked meanwhile.
+#[tokio::test]
+async fn a_modern_server_that_is_slow_to_start_is_not_taken_for_an_old_one() {
+    const SLOW: &str = "let asked = false; \
+        require('readline').createInterface({input: process.stdin}).on('line', line => { \
+        const {id, method} = JSON.parse(line); \
+        const say = it => console.log(JSON.stringify({jsonrpc: '2.0', id, ...it})); \
+        if (method === 'initialize') say({error: {code: -32022, message: 'modern'}}); \
+        else if (method === 'server/discover') { if (asked) say({result: {resultType: 'complete', \
+        supportedVersions: ['2026-07-28'], capabilities: {tools: {}}}}); asked = true; } \
+        else if (method === 'tools/list') say({result: {resultType: 'complete', \
+        tools: [{name: 'late', inputSchema: {type: 'object'}}]}}); })";
+    let launch = Launch::new().toml(&format!(
+        "[mcp.servers.slow]\ncommand = [{:?}, \"-e\", {SLOW:?}]\nstart_timeout_ms = 4000\n",
+        node()
+    ));
+    let ran = launch.run(&["mcp", "test", "slow", "--json"], None).await;
+    assert!(ran.stdout.contains("2026-07-28"), "{ran:?}");
+}

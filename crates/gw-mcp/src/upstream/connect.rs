@@ -150,8 +150,22 @@ impl Attempt<'_> {
                 }
             }
         }
-        self.initialize(&link).await?;
-        Ok(link)
+        match self.initialize(&link).await {
+            Ok(()) => Ok(link),
+            // It was slow to start, took the question for modern after all, and stays with that.
+            Err(Failure::Rpc(error))
+                if error.code == UNSUPPORTED_VERSION && self.options.era == EraChoice::Auto =>
+            {
+                match self.discover(&link).await {
+                    Ok(Some(hello)) => {
+                        link.open(hello);
+                        Ok(link)
+                    }
+                    _ => Err(Failure::Rpc(error)),
+                }
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn over_http(
