@@ -8,7 +8,7 @@ BIN := target/debug
 PREFIX ?= $(HOME)/.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-data test-tours clients conformance lint fmt release install bench ci clean
+.PHONY: help run test test-rust test-data test-tours clients conformance mcp-servers lint fmt release install bench ci clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,12 +38,26 @@ clients: $(WORK)/clients/ready ## Real coding agents against the gateway; heavy,
 	  --node $(WORK)/clients --python $(WORK)/clients/venv/bin
 
 tests/mcp/node_modules/.package-lock.json: tests/mcp/package.json
-	npm install --prefix tests/mcp --no-audit --no-fund --no-package-lock --allow-scripts=node
+	npm install --prefix tests/mcp --no-audit --no-fund --no-package-lock
 	touch $@
 
 conformance: tests/mcp/node_modules/.package-lock.json ## The official MCP suite through the gateway
 	cargo build --package ai-mcp-gateway
 	python3 tests/mcp/conformance.py --gateway $(BIN)/ai-mcp-gateway
+
+mcp-servers: $(WORK)/mcp-servers/ready ## Twenty real MCP servers behind the gateway at once; heavy
+	cargo build --package ai-mcp-gateway
+	python3 tests/mcp/servers/run.py --gateway $(BIN)/ai-mcp-gateway \
+	  --node $(WORK)/mcp-servers --python $(WORK)/mcp-servers/venv/bin
+
+$(WORK)/mcp-servers/ready: tests/mcp/servers/package.json tests/mcp/servers/requirements.txt
+	tests/need.sh node python
+	mkdir -p $(WORK)/mcp-servers
+	cp tests/mcp/servers/package.json $(WORK)/mcp-servers/
+	cd $(WORK)/mcp-servers && PUPPETEER_SKIP_DOWNLOAD=1 npm install --silent --no-fund --no-audit --ignore-scripts
+	python3 -m venv $(WORK)/mcp-servers/venv
+	$(WORK)/mcp-servers/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/mcp/servers/requirements.txt
+	touch $@
 
 lint: ## Format, clippy, import rules
 	cargo fmt --all --check

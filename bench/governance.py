@@ -162,4 +162,5 @@ def main():
         print(f"{name:18} {value}")
 
 
-main()
+if __name__ == "__main__":
+    main()

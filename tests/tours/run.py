@@ -21,6 +21,7 @@ TOURS = {
     "responses-python": ["python", "tour_responses.py"],
     "google-python": ["python", "tour_google.py"],
     "ollama-python": ["python", "tour_ollama.py"],
+    "operations-python": ["python", "tour_operations.py"],
     "openai-node": ["node", "tour_openai.mjs"],
     "anthropic-node": ["node", "tour_anthropic.mjs"],
     "responses-node": ["node", "tour_responses.mjs"],

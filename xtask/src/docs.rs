@@ -10,6 +10,8 @@ use clap::Args;
 use gw_core::Kind;
 use gw_dialect::providers::specs;
 
+use crate::features;
+
 /// What to do with the pages.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -21,12 +23,17 @@ pub(crate) struct Options {
 /// Writes or checks every page.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has a parent")?;
+    let (features, lost) = features::page();
     let pages = [
         ("docs/configuration.md", gw_config::reference_markdown()),
         ("docs/errors.md", errors()),
+        ("docs/features.md", features),
         ("docs/providers.md", providers()),
     ];
-    let mut stale = 0;
+    for what in &lost {
+        eprintln!("FAILED {what}");
+    }
+    let mut stale = lost.len();
     for (name, text) in &pages {
         let path = root.join(name);
         if fs::read_to_string(&path).is_ok_and(|old| old == *text) {
@@ -40,8 +47,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             fs::write(&path, text)?;
         }
     }
-    println!("{} passed, {stale} failed", pages.len() - stale);
-    if stale == 0 { Ok(()) } else { bail!("stale pages") }
+    println!("{} passed, {stale} failed", pages.len().saturating_sub(stale));
+    if stale == 0 { Ok(()) } else { bail!("stale pages or lost features") }
 }
 
 fn errors() -> String {

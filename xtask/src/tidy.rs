@@ -23,7 +23,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("gw-engine", &["gw-core", "gw-catalog", "gw-context", "gw-ledger", "gw-routing"]),
     ("gw-connect", &[]),
     ("gw-config", &["gw-core", "gw-dialect"]),
-    ("gw-server", &["gw-core", "gw-catalog", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"]),
+    (
+        "gw-server",
+        &["gw-core", "gw-catalog", "gw-context", "gw-dialect", "gw-engine", "gw-mcp", "gw-routing"],
+    ),
     ("gw-simulator", &["gw-core", "gw-dialect"]),
     (
         "xtask",
@@ -31,6 +34,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "gw-core",
             "gw-catalog",
             "gw-config",
+            "gw-context",
             "gw-dialect",
             "gw-learn",
             "gw-ledger",

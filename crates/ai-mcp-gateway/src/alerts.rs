@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::money::Counters;
 
@@ -127,9 +127,20 @@ impl Alarm {
 }
 
 impl Messenger {
-    /// Posts what comes, one after the other; for ever.
-    pub(crate) async fn run(mut self) {
-        while let Some(message) = self.queue.recv().await {
+    /// Posts what comes, one after the other, until `stop` is dropped and all that waited is posted.
+    pub(crate) async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut is_stopping = false;
+        loop {
+            let message = tokio::select! {
+                biased;
+                message = self.queue.recv() => message,
+                _ = &mut stop, if !is_stopping => {
+                    is_stopping = true;
+                    self.queue.close();
+                    continue;
+                }
+            };
+            let Some(message) = message else { return };
             self.deliver(&message).await;
         }
     }
@@ -207,6 +218,13 @@ fn amount(amount: Amount) -> Value {
 /// What `/health` says of budgets that are past a threshold now, and of the total of this process.
 pub(crate) fn lines(budgets: &Counters, threshold: gw_core::Money) -> Vec<String> {
     let mut lines = Vec::new();
+    if budgets.is_cut_off() {
+        lines.push(
+            "the Redis that gateways share does not answer: budgets hold by what is leased, and \
+             `redis_loss` says what happens beyond"
+                .to_owned(),
+        );
+    }
     let spent = budgets.spent();
     if threshold > gw_core::Money::ZERO && spent >= threshold {
         lines.push(format!(

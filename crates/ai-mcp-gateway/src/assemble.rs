@@ -11,11 +11,11 @@ use gw_config::section::cost::Unpriced;
 use gw_config::section::demo::DemoMode;
 use gw_config::section::models::{Capability, Model};
 use gw_config::section::routing::Classify;
-use gw_config::{Loaded, Settings};
+use gw_config::{Loaded, Settings, section};
 use gw_core::seam::{Clock, Entropy, Timeouts, Upstream};
 use gw_core::{Error, Kind, Layer, ProviderId, Result, TokenClass};
 use gw_engine::options::RequestDefaults;
-use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
+use gw_engine::{ContextOptions, Engine, EngineOptions, Provider, Resources, Snapshot};
 use gw_ledger::Office;
 use gw_net::{Client, NetOptions};
 use gw_routing::{ModelField, RoutingOptions, TaskModels, parse_model_field};
@@ -74,6 +74,7 @@ pub(crate) async fn gateway(loaded: &Loaded, purpose: Use) -> Result<Gateway> {
         calls: Arc::clone(&store.calls),
         conversations: Arc::clone(&store.conversations),
         store: Arc::clone(&store.health),
+        hot: Arc::clone(&store.hot),
     };
     let engine = Engine::new(resources, snapshot);
     Ok(Gateway { engine, store, governance, messenger, is_demo })
@@ -132,7 +133,7 @@ pub(crate) fn snapshot(
     let mut provider_ids = Vec::new();
     let version = settings.defaults.anthropic_version.as_deref();
     for (id, configured) in settings.enabled_providers() {
-        let provider = providers::provider(id, configured, version, upstream)?;
+        let provider = providers::provider(id, configured, version, upstream, clock)?;
         provider_ids.push(provider.id.clone());
         providers.insert(provider.id.clone(), Arc::new(provider));
     }
@@ -391,7 +392,7 @@ fn engine(settings: &Settings) -> EngineOptions {
         attempts_per_candidate: routing.retries.attempts_per_candidate,
         breaker_failures: routing.breaker.failures,
         breaker_open_ms: routing.breaker.open_ms,
-        recent_messages: settings.context.recent_messages,
+        context: context(&settings.context),
         classify_by_model: routing.classify == Classify::Model,
         answer_values: {
             let values = &routing.escalation_value_usd;
@@ -410,7 +411,44 @@ fn engine(settings: &Settings) -> EngineOptions {
             temperature: settings.defaults.temperature,
             max_tokens: settings.defaults.max_tokens,
         },
+        cache: crate::hot::cache_options(&settings.cache),
         ..EngineOptions::default()
+    }
+}
+
+fn context(context: &section::context::Context) -> ContextOptions {
+    use section::context::{Stateless, Strategy, Summariser};
+    ContextOptions {
+        compression: gw_context::Options {
+            strategy: match context.strategy {
+                Strategy::Full => gw_context::Strategy::Full,
+                Strategy::LastN => gw_context::Strategy::LastN,
+                Strategy::SummaryRecent => gw_context::Strategy::SummaryRecent,
+                Strategy::SpanRetrieval => gw_context::Strategy::SpanRetrieval,
+            },
+            keep_recent: context.recent_messages,
+            trigger_messages: context.compress_after_messages,
+            trigger_tokens: context.compress_after_tokens,
+            refresh_every: context.refresh_every,
+            bounds: gw_context::Bounds {
+                tokens_max: context.summary_tokens,
+                ..gw_context::Bounds::default()
+            },
+            span_count: context.span_count,
+            ..gw_context::Options::default()
+        },
+        summariser: match context.summariser {
+            Summariser::Extractive => gw_engine::Summariser::Extractive,
+            Summariser::Free => gw_engine::Summariser::Free,
+            Summariser::Cheapest => gw_engine::Summariser::Cheapest,
+        },
+        stateless: match context.stateless {
+            Stateless::Off => gw_engine::Stateless::Off,
+            Stateless::Overflow => gw_engine::Stateless::Overflow,
+            Stateless::Always => gw_engine::Stateless::Always,
+        },
+        groups_stateless: context.group_stateless,
+        keeps_stateless: context.keep_stateless,
     }
 }
 
@@ -420,6 +458,7 @@ fn demo_provider(clock: &Arc<dyn Clock>) -> Provider {
         display_name: "Simulated models".to_owned(),
         dialect: gw_dialect::dialect(gw_core::seam::DialectId::OpenAiChat),
         url: "http://demo.invalid/v1/chat/completions".to_owned(),
+        operations: gw_engine::Operations::default(),
         models_url: None,
         credentials: Vec::new(),
         headers: http::HeaderMap::new(),

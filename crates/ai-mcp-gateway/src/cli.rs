@@ -1,6 +1,7 @@
 //! The command line: what can be said, and nothing about how it is done.
 
 mod accounts;
+mod conversations;
 mod keys;
 mod mcp;
 
@@ -11,6 +12,7 @@ use gw_core::task::Quality;
 use gw_core::{Layer, Money};
 
 pub(crate) use accounts::{AccountsCommand, BudgetsCommand, LimitsCommand};
+pub(crate) use conversations::{By, ConversationsCommand, DeleteArgs, SubjectArgs, TodoArgs};
 pub(crate) use keys::KeysCommand;
 pub(crate) use mcp::{ConnectArgs, McpAddArgs, McpCommand, OnlyChoice};
 
@@ -137,9 +139,15 @@ pub(crate) enum Command {
     /// Limits of accounts and keys: calls, tokens and dollars a minute, calls at one time
     #[command(subcommand)]
     Limits(LimitsCommand),
+    /// Conversations that are kept: summaries, to-do lists, handoff, export, deletion
+    #[command(subcommand)]
+    Conversations(ConversationsCommand),
     /// Organisations, teams, users and projects
     #[command(subcommand)]
     Accounts(AccountsCommand),
+    /// The response cache of a running gateway: how it does, and forgetting what it keeps
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Routing: judge it on outcome data, learn from such data, explain a decision
     #[command(subcommand)]
     Route(RouteCommand),
@@ -168,6 +176,20 @@ pub(crate) struct ServeArgs {
     /// Serve callers without a key: whoever reaches the address spends your money
     #[arg(long)]
     pub(crate) open: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Hits, misses, what is kept and what it saved
+    Stats,
+    /// Forget answers, or what is at hand of a conversation
+    Clear {
+        /// Names to forget, as Redis matches them [default: llm:cache:*]
+        pattern: Option<String>,
+        /// What is at hand of this conversation; the store keeps it all the same
+        #[arg(short, long, value_name = "ID", conflicts_with = "pattern")]
+        conversation: Option<String>,
+    },
 }
 
 #[derive(Debug, Default, Args)]

@@ -2,10 +2,12 @@
 
 pub(crate) mod accounts;
 pub(crate) mod budgets;
+pub(crate) mod cache;
 pub(crate) mod chat;
 pub(crate) mod child;
 pub(crate) mod config;
 pub(crate) mod connect;
+pub(crate) mod conversations;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod limits;

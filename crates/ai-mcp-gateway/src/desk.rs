@@ -281,7 +281,7 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T> {
 }
 
 /// Text as one piece of a path or query.
-fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     let mut written = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {

@@ -9,6 +9,7 @@ mod alerts;
 mod assemble;
 mod connect;
 mod discovery;
+mod hot;
 mod learned;
 mod local;
 mod logging;
@@ -17,6 +18,7 @@ mod money;
 mod oidc;
 mod policies;
 mod providers;
+mod queue;
 mod setup;
 mod store;
 
@@ -97,6 +99,10 @@ async fn run(cli: Cli, setup: &Setup, output: Output) -> anyhow::Result<()> {
             Box::pin(cmd::accounts::run(command, &desk, output)).await?;
             Ok(desk.close().await?)
         }
+        Command::Conversations(command) => {
+            Box::pin(cmd::conversations::run(command, setup, output)).await
+        }
+        Command::Cache(command) => cmd::cache::run(&command, setup, output).await,
         Command::Route(command) => cmd::route::run(&command, setup, output).await,
         Command::Doctor => cmd::doctor::run(setup, output).await,
         Command::Config(command) => cmd::config::run(&command, setup, output),

@@ -16,6 +16,7 @@ use secrecy::ExposeSecret;
 use tokio::time::MissedTickBehavior;
 
 use crate::alerts::Alarm;
+use crate::queue::Queue;
 use crate::store::Store;
 
 /// How often the store is asked whether another program changed it.
@@ -69,10 +70,11 @@ impl Counters {
 
     /// What calls are held on.
     pub(crate) fn store(&self) -> Arc<dyn BudgetStore> {
-        match self {
+        let budgets: Arc<dyn BudgetStore> = match self {
             Self::Own(own) => Arc::<EmbeddedBudgets>::clone(own),
             Self::Shared(shared) => Arc::<ClusterBudgets>::clone(shared),
-        }
+        };
+        Arc::new(Queue::new(budgets))
     }
 
     /// What is governed.
@@ -89,6 +91,11 @@ impl Counters {
             Self::Own(own) => own.totals().spent,
             Self::Shared(shared) => shared.totals().spent,
         }
+    }
+
+    /// True where other replicas are not heard: their Redis does not answer.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Shared(shared) if !shared.is_up())
     }
 
     /// How all budgets stand, by id.
@@ -196,6 +203,7 @@ impl Governance {
                 _ = ticks.tick() => {}
                 () = store.news(seen) => {}
             }
+            self.keyring.write_last_uses().await;
             let expired = self.budgets.expire();
             if expired > 0 {
                 tracing::warn!(expired, "reservations outlived their lease and were given back");
@@ -204,19 +212,14 @@ impl Governance {
             if seen == Some(edition) {
                 continue;
             }
-            match self.reload(&store).await {
+            // What binds a key is read with it: see `with_before_new`.
+            match self.keyring.reload().await {
                 Ok(()) => seen = Some(edition),
                 Err(error) => {
                     tracing::warn!(message = error.message(), "keys and budgets not read again");
                 }
             }
         }
-    }
-
-    async fn reload(&self, store: &Store) -> Result<()> {
-        // What binds a key holds before the key is known.
-        self.budgets.reload(&*store.budgets).await?;
-        self.keyring.reload().await
     }
 }
 

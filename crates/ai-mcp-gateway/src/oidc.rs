@@ -144,7 +144,7 @@ impl Tokens {
         Ok(Self {
             ring,
             issuer: issuer.to_owned(),
-            audience: options.audience.clone(),
+            audience: options.audience.iter().chain(&options.resource).cloned().collect(),
             claims: options.claims.clone(),
             jwks_url: options.jwks_url.clone(),
             client,

@@ -1,13 +1,16 @@
 //! From configured providers to providers that can be called.
 
+mod cloud;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use gw_config::section::provider::Provider as Configured;
-use gw_core::seam::{Quirks, Upstream};
+use gw_core::seam::{Clock, DialectId, Quirks, Upstream};
 use gw_core::{Error, Kind, ProviderId, Result};
-use gw_dialect::providers::{Auth, ProviderSpec, endpoint, spec};
+use gw_dialect::providers::{Auth, ProviderSpec, endpoint, operations_endpoint, spec};
 use gw_engine::provider::ModelFilter;
-use gw_engine::{Credential, Provider};
+use gw_engine::{Credential, Operations, Provider};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
@@ -20,9 +23,11 @@ pub(crate) fn provider(
     configured: &Configured,
     anthropic_version: Option<&str>,
     upstream: &Arc<dyn Upstream>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Provider> {
     let spec = known(id, configured);
     let key = |field: &str| format!("providers.{id}.{field}");
+    let signer = cloud::signer(id, configured, &spec, clock)?;
     let base_url = match &configured.base_url {
         Some(given) => spec.complete_base_url(given),
         None => spec.default_base_url.clone(),
@@ -32,25 +37,56 @@ pub(crate) fn provider(
             .with_field(key("base_url"))
             .with_hint(format!("Set {} to the address of its API.", key("base_url"))));
     }
+    let base_url = cloud::filled(id, configured, &spec, &base_url, &signer)?;
     let dialect = gw_dialect::dialect(configured.dialect);
+    let quirks = quirks(configured, &spec, &key)?;
+    let path = if quirks.anthropic_vertex { "/{path}" } else { path_of(configured) };
     Ok(Provider {
         id: ProviderId::from(id),
         display_name: spec.display_name.clone(),
-        url: endpoint(configured.dialect, &base_url, path_of(configured)),
+        url: endpoint(configured.dialect, &base_url, path),
+        operations: operations(&spec, configured.dialect, &base_url),
         models_url: spec
             .models_path
             .as_deref()
             .map(|path| endpoint(configured.dialect, &base_url, path)),
-        credentials: credentials(id, configured, &spec)?,
+        credentials: match &signer {
+            Some(_) => Vec::new(),
+            None => credentials(id, configured, &spec)?,
+        },
         headers: headers(configured, &spec, anthropic_version, &key)?,
-        quirks: quirks(configured, &spec, &key)?,
+        quirks,
         timeouts: configured.timeouts.into(),
-        upstream: Arc::clone(upstream),
+        upstream: cloud::way_out(upstream, signer),
         is_local: configured.is_free || spec.is_local,
         is_demo: false,
         model_filter: model_filter(configured),
         dialect,
     })
+}
+
+/// How a provider's calls that are no chats are said, and where they go.
+fn operations(
+    spec: &ProviderSpec,
+    dialect: DialectId,
+    base_url: &str,
+) -> Operations {
+    use gw_core::operation::OperationKind as K;
+    let known = spec.operations();
+    let each = [
+        (known.embeddings, &[K::Embeddings][..]),
+        (known.rerank, &[K::Rerank]),
+        (known.moderations, &[K::Moderations]),
+        (known.images, &[K::Images, K::ImageEdits]),
+        (known.audio, &[K::Speech, K::Transcriptions, K::Translations]),
+    ];
+    let mut formats = HashMap::new();
+    for (id, kinds) in each {
+        let Some(id) = id else { continue };
+        let format = gw_dialect::operation::format(id);
+        formats.extend(kinds.iter().map(|kind| (*kind, Arc::clone(&format))));
+    }
+    Operations { url: operations_endpoint(dialect, base_url), formats }
 }
 
 /// The shipped facts about a provider, or those of any endpoint of its dialect.
@@ -63,14 +99,14 @@ pub(crate) fn known(id: &str, configured: &Configured) -> ProviderSpec {
 
 fn path_of(configured: &Configured) -> &'static str {
     match configured.dialect {
-        gw_core::seam::DialectId::OpenAiChat => "/chat/completions",
-        gw_core::seam::DialectId::AnthropicMessages => "/v1/messages",
-        gw_core::seam::DialectId::OpenAiResponses => "/responses",
+        DialectId::OpenAiChat => "/chat/completions",
+        DialectId::AnthropicMessages => "/v1/messages",
+        DialectId::OpenAiResponses => "/responses",
         // The path of a call names the model or the kind of call: the engine fills it in.
-        gw_core::seam::DialectId::Gemini
-        | gw_core::seam::DialectId::Ollama
-        | gw_core::seam::DialectId::CohereChat
-        | gw_core::seam::DialectId::BedrockConverse => "/{path}",
+        DialectId::Gemini
+        | DialectId::Ollama
+        | DialectId::CohereChat
+        | DialectId::BedrockConverse => "/{path}",
     }
 }
 

@@ -6,11 +6,13 @@ use gw_config::section::store::{Durability, Postgres, Tls};
 use gw_config::{Settings, section};
 use gw_core::Result;
 use gw_core::seam::{
-    Budgets, CallLog, Changes, Clock, Conversations, Entropy, Instances, Jobs, Keys, Outcomes,
-    Responses, StoreHealth, UsageReports,
+    Batches, Budgets, CallLog, Changes, Clock, Conversations, Entropy, Hot, Instances, Jobs, Keys,
+    Outcomes, PersonalData, Responses, StoreHealth, UsageReports,
 };
 use gw_postgres::{JournalOptions, PostgresOptions, PostgresStore};
 use gw_store::{Backlog, StoreOptions};
+
+use crate::hot;
 
 const DAY_MS: u64 = 86_400_000;
 const MEGABYTE: u64 = 1_000_000;
@@ -31,12 +33,17 @@ pub(crate) struct Store {
     /// Records that SQLite does not take now; PostgreSQL has its journal.
     pub(crate) backlog: Option<Arc<Backlog>>,
     pub(crate) conversations: Arc<dyn Conversations>,
+    /// What is kept at hand for a while.
+    pub(crate) hot: Arc<dyn Hot>,
     pub(crate) responses: Arc<dyn Responses>,
+    pub(crate) personal: Arc<dyn PersonalData>,
     pub(crate) health: Arc<dyn StoreHealth>,
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) budgets: Arc<dyn Budgets>,
     /// Background jobs; PostgreSQL keeps none yet, so that they live in the process there.
     pub(crate) jobs: Option<Arc<dyn Jobs>>,
+    /// Files and batches; SQLite alone keeps them.
+    pub(crate) batches: Option<Arc<dyn Batches>>,
     pub(crate) reports: Arc<dyn UsageReports>,
     /// What was said of answers.
     pub(crate) outcomes: Arc<dyn Outcomes>,
@@ -87,9 +94,11 @@ async fn open_sqlite(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Stor
     backlog.hand_over().await?;
     let news = News::Sqlite(store.clone());
     let jobs: Arc<dyn Jobs> = Arc::new(store.clone());
-    let store = behind_seams(Arc::new(store), None, "sqlite", place, news);
+    let batches: Arc<dyn Batches> = Arc::new(store.clone());
+    let hot = hot::open(settings, Some(&store), clock)?;
+    let store = behind_seams(Arc::new(store), hot, None, "sqlite", place, news);
     let calls = Arc::<Backlog>::clone(&backlog);
-    Ok(Store { calls, backlog: Some(backlog), jobs: Some(jobs), ..store })
+    Ok(Store { calls, backlog: Some(backlog), jobs: Some(jobs), batches: Some(batches), ..store })
 }
 
 async fn open_postgres(
@@ -107,25 +116,44 @@ async fn open_postgres(
     let shared = Arc::new(store);
     let news = News::Postgres(Arc::<PostgresStore>::clone(&shared));
     let instances: Arc<dyn Instances> = Arc::<PostgresStore>::clone(&shared);
-    Ok(behind_seams(shared, Some(instances), "postgres", place, news))
+    let hot = hot::open(settings, None, clock)?;
+    let mut store =
+        behind_seams(shared, Arc::clone(&hot), Some(instances), "postgres", place, news);
+    // In front of a database that replicas share only a hot store that they share is right.
+    if hot.is_shared() {
+        store.conversations = hot::in_front(store.conversations, hot, clock);
+    }
+    Ok(store)
 }
 
 fn behind_seams<S>(
     store: Arc<S>,
+    hot: Arc<dyn Hot>,
     instances: Option<Arc<dyn Instances>>,
     name: &'static str,
     place: String,
     news: News,
 ) -> Store
 where
-    S: CallLog + Conversations + Responses + StoreHealth + Keys + Budgets + UsageReports + Outcomes,
+    S: CallLog
+        + Conversations
+        + PersonalData
+        + Responses
+        + StoreHealth
+        + Keys
+        + Budgets
+        + UsageReports
+        + Outcomes,
 {
     Store {
         calls: Arc::<S>::clone(&store),
         backlog: None,
         jobs: None,
+        batches: None,
         conversations: Arc::<S>::clone(&store),
+        hot,
         responses: Arc::<S>::clone(&store),
+        personal: Arc::<S>::clone(&store),
         health: Arc::<S>::clone(&store),
         keys: Arc::<S>::clone(&store),
         budgets: Arc::<S>::clone(&store),

@@ -176,7 +176,10 @@ impl PriceTable {
                 | TokenClass::Output
                 | TokenClass::WebSearch
                 | TokenClass::RerankSearch
-                | TokenClass::Page => return None,
+                | TokenClass::Page
+                | TokenClass::Image
+                | TokenClass::Character
+                | TokenClass::Second => return None,
             };
             self.rate(parent, prompt_tokens)
         })

@@ -2,8 +2,8 @@
 //!
 //! `in=3 cr=0.3 cw=3.75 out=15 >200000 in=6 out=22.5; from=2026-03-13 in=3 out=15`: dollars per
 //! million tokens, tiers after `>` (the whole prompt is longer than that many tokens), dated entries
-//! after `;` (`from=` a day, `daily=` hours, both UTC). `search=`, `rerank=`, `page=` and `req=` are
-//! dollars for one. `@batch=1/2` is the share of the token prices that a service tier costs.
+//! after `;` (`from=` a day, `daily=` hours, both UTC). `search=`, `rerank=`, `page=`, `image=`,
+//! `char=`, `second=` and `req=` are dollars for one. `@batch=1/2` is the share of the token prices that a service tier costs.
 
 use std::fmt::Write as _;
 use std::str::FromStr as _;
@@ -16,7 +16,7 @@ use jiff::{Timestamp, Zoned};
 
 use crate::price::{DatedPrice, PriceTable, Share};
 
-const WORDS: [(TokenClass, &str); 15] = [
+const WORDS: [(TokenClass, &str); 18] = [
     (TokenClass::Input, "in"),
     (TokenClass::CacheRead, "cr"),
     (TokenClass::CacheWrite, "cw"),
@@ -32,6 +32,9 @@ const WORDS: [(TokenClass, &str); 15] = [
     (TokenClass::WebSearch, "search"),
     (TokenClass::RerankSearch, "rerank"),
     (TokenClass::Page, "page"),
+    (TokenClass::Image, "image"),
+    (TokenClass::Character, "char"),
+    (TokenClass::Second, "second"),
 ];
 
 /// Reads prices. Empty text is no prices.

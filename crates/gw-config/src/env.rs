@@ -238,7 +238,28 @@ fn providers() -> Vec<EnvVar> {
             row("OPENAI_ORG_ID".into(), "organization", "");
         }
     }
+    table.extend(clouds());
     table
+}
+
+/// What the clouds' own tools read. It says who calls and where, and switches nothing on.
+fn clouds() -> Vec<EnvVar> {
+    const GOOGLE: [&str; 2] = ["vertex", "vertex-anthropic"];
+    let row = |name: &'static str, providers: &[&str], field: &str| {
+        let keys = providers.iter().map(|id| format!("providers.{id}.{field}").into());
+        let doc = "Says who calls and where; switches the provider on by itself never.";
+        EnvVar { name: name.into(), of: Family::Provider, effect: Effect::Set(keys.collect()), doc }
+    };
+    vec![
+        row("AWS_ACCESS_KEY_ID", &["bedrock"], "aws_access_key_id"),
+        row("AWS_SECRET_ACCESS_KEY", &["bedrock"], "aws_secret_access_key"),
+        row("AWS_SESSION_TOKEN", &["bedrock"], "aws_session_token"),
+        row("AWS_REGION", &["bedrock"], "region"),
+        row("AWS_DEFAULT_REGION", &["bedrock"], "region"),
+        row("GOOGLE_APPLICATION_CREDENTIALS", &GOOGLE, "service_account_file"),
+        row("GOOGLE_CLOUD_PROJECT", &GOOGLE, "project"),
+        row("GOOGLE_CLOUD_LOCATION", &GOOGLE, "region"),
+    ]
 }
 
 fn stores() -> Vec<EnvVar> {

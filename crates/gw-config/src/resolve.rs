@@ -71,6 +71,7 @@ impl Resolver {
             cost: raw.cost,
             alerts: raw.alerts,
             context: raw.context,
+            cache: raw.cache,
             proxy: raw.proxy,
             demo: raw.demo,
             mcp: raw.mcp,

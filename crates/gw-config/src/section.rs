@@ -5,6 +5,7 @@
 //! are used as they are read.
 
 pub mod alerts;
+pub mod cache;
 pub mod context;
 pub mod cost;
 pub mod defaults;

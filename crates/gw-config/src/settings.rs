@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::section::alerts::Alerts;
+use crate::section::cache::Cache;
 use crate::section::context::Context;
 use crate::section::cost::Cost;
 use crate::section::defaults::Defaults;
@@ -50,6 +51,7 @@ pub(crate) struct Raw {
     pub(crate) cost: Cost,
     pub(crate) alerts: Alerts,
     pub(crate) context: Context,
+    pub(crate) cache: Cache,
     pub(crate) proxy: Proxy,
     pub(crate) demo: Demo,
     pub(crate) mcp: Mcp,
@@ -90,6 +92,8 @@ pub struct Settings {
     pub alerts: Alerts,
     /// How much of a conversation is sent along.
     pub context: Context,
+    /// Answers that are kept and given again.
+    pub cache: Cache,
     /// The way out.
     pub proxy: Proxy,
     /// Simulated models.

@@ -77,6 +77,22 @@ pub fn absorb(summary: &mut Summary, messages: &[Message], bounds: Bounds) {
     fit(summary, bounds.tokens(summary.covered_tokens));
 }
 
+/// Keeps what these lines mention and the summary does not say.
+pub(crate) fn keep_mentions(summary: &mut Summary, lines: &[String]) {
+    let none = HashSet::new();
+    let text = summary.to_text().to_lowercase();
+    for item in lines.iter().flat_map(|line| items::find(line, &none)) {
+        if !text.contains(&item.key()) {
+            push_new(&mut summary.mentions, item.text);
+        }
+    }
+}
+
+/// Makes a summary fit its bounds.
+pub(crate) fn fit_within(summary: &mut Summary, bounds: Bounds) {
+    fit(summary, bounds.tokens(summary.covered_tokens));
+}
+
 /// Reads turns into a summary.
 struct Reader<'a> {
     summary: &'a mut Summary,
@@ -322,7 +338,8 @@ fn shrink_facts(summary: &mut Summary, tokens_max: u64) {
         shrunk += 1;
         let mut gained = tokens::of_text(fact) + 1;
         for item in items::find(fact, &none) {
-            if known.insert(item.key()) {
+            // A digit alone says nothing.
+            if item.text.len() > 1 && known.insert(item.key()) {
                 gained = gained.saturating_sub(tokens::of_text(&item.text) + 1);
                 summary.mentions.push(item.text);
             }

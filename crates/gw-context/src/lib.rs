@@ -3,10 +3,13 @@
 //!
 //! Pure: values in, values out. No clock, no store, no model; the engine brings those.
 
+pub mod chain;
 pub mod extract;
 pub mod handoff;
+pub mod prompt;
 pub mod strategy;
 pub mod summary;
+pub mod todo;
 pub mod tokens;
 pub mod worth;
 

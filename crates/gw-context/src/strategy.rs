@@ -164,12 +164,14 @@ fn summarised(known: &Known<'_>, options: &Options) -> Composed {
         extract::absorb(&mut next, &known.turns[..absorbed], options.bounds);
         summary = Some(next);
     }
-    let mut messages: Vec<Message> = summary.as_ref().map(told).into_iter().collect();
+    let role = summary_role(&known.turns[absorbed..]);
+    let mut messages: Vec<Message> =
+        summary.as_ref().map(|it| told_as(it, role)).into_iter().collect();
     if options.strategy == Strategy::SpanRetrieval && summary.is_some() {
         let searched: Vec<&Message> = known.older.iter().chain(&known.turns[..absorbed]).collect();
         let found = spans::find(&searched, known.new, options);
         if !found.is_empty() {
-            messages.push(Message::text(Role::System, format!("{SPANS_HEADING}\n{found}")));
+            messages.push(Message::text(role, format!("{SPANS_HEADING}\n{found}")));
         }
     }
     messages.extend(known.turns[absorbed..].iter().cloned());
@@ -206,6 +208,14 @@ fn boundary(known: &Known<'_>, options: &Options) -> usize {
     if !(is_many || is_large) {
         return 0;
     }
+    // In steps, so that calls that come before the summary is kept find the same place.
+    let step = options.refresh_every.max(1);
+    let first = if is_many { (most + 1).saturating_sub(options.keep_recent).max(1) } else { step };
+    let wanted = if last < first { last } else { last - (last - first) % step };
+    let last = units::cut_before(turns, wanted);
+    if last == 0 {
+        return 0;
+    }
     let is_worth = known.prices.is_none_or(|prices| {
         let going = tokens::of_messages(&turns[..last]);
         let staying = used - going;
@@ -216,9 +226,21 @@ fn boundary(known: &Known<'_>, options: &Options) -> usize {
     if is_worth { last } else { 0 }
 }
 
-/// A summary as a message.
-pub fn told(summary: &Summary) -> Message {
-    Message::text(Role::System, format!("{HEADING}\n{}", summary.to_text()))
+/// A summary as a message of the application.
+fn told(summary: &Summary) -> Message {
+    told_as(summary, Role::System)
+}
+
+fn told_as(summary: &Summary, role: Role) -> Message {
+    Message::text(role, format!("{HEADING}\n{}", summary.to_text()))
+}
+
+/// Who says the summary: the application, unless the model would then speak first.
+fn summary_role(turns: &[Message]) -> Role {
+    match turns.first() {
+        Some(first) if first.role == Role::Assistant => Role::User,
+        _ => Role::System,
+    }
 }
 
 /// Makes a history short that a client sent whole. The summary covers a number of turns that grows by
@@ -245,7 +267,7 @@ pub fn shorten(history: &[Message], room: Option<u64>, options: &Options) -> Opt
     if options.strategy != Strategy::LastN {
         let mut made = Summary::default();
         extract::absorb(&mut made, &history[..from], options.bounds);
-        messages.push(told(&made));
+        messages.push(told_as(&made, summary_role(&history[from..])));
         summary = Some(made);
     }
     messages.extend(history[from..].iter().cloned());

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use gw_core::chat::{Message, Part};
+use gw_core::chat::{Message, Part, Role};
 
 /// Where the messages may be cut: ascending places, 0 and the length among them. Before each of them
 /// every tool call that was made is answered, or never will be.
@@ -33,9 +33,19 @@ pub(crate) fn boundaries(messages: &[Message]) -> Vec<usize> {
     found
 }
 
-/// The last place at or before `wanted` where the messages may be cut.
+/// How far back a cut looks for a turn of the user.
+const LOOK_BACK: usize = 8;
+
+/// The last place at or before `wanted` where the messages may be cut: before a turn of the user where
+/// one is near, for some providers take no other first turn.
 pub(crate) fn cut_before(messages: &[Message], wanted: usize) -> usize {
-    boundaries(messages).into_iter().rev().find(|at| *at <= wanted).unwrap_or(0)
+    let places = boundaries(messages);
+    let near = |at: &&usize| **at <= wanted && **at + LOOK_BACK >= wanted;
+    let is_user =
+        |at: &&usize| **at == 0 || messages.get(**at).is_none_or(|turn| turn.role == Role::User);
+    let found = places.iter().rev().filter(near).find(is_user);
+    let any = places.iter().rev().find(|at| **at <= wanted);
+    found.or(any).copied().unwrap_or(0)
 }
 
 fn answer(part: &Part) -> Option<&str> {

@@ -102,6 +102,7 @@ kinds! {
     ProviderTimeout: "provider_timeout", 504 / 504, "server_error", "timeout_error", "DEADLINE_EXCEEDED", -32005, exit 6, Provider, Retry::Next, true, "The provider was silent for too long.";
     ProviderMalformed: "provider_malformed", 502 / 502, "server_error", "api_error", "INTERNAL", -32005, exit 6, Provider, SAME, true, "The provider's answer breaks its own format.";
     ProviderTooLarge: "provider_too_large", 502 / 502, "server_error", "api_error", "INTERNAL", -32005, exit 6, Provider, Retry::Next, false, "The provider's answer is over the size limit.";
+    NotCached: "not_cached", 504 / 504, "invalid_request_error", "invalid_request_error", "FAILED_PRECONDITION", -32007, exit 2, Client, Retry::No, false, "Only an answer from the cache was wanted, and there is none.";
     NoCandidate: "no_candidate", 503 / 529, "server_error", "overloaded_error", "UNAVAILABLE", -32005, exit 6, Gateway, Retry::No, true, "No model that may answer is healthy or configured.";
     StoreUnavailable: "store_unavailable", 503 / 503, "server_error", "api_error", "UNAVAILABLE", -32006, exit 6, Store, Retry::No, true, "The gateway's store does not answer.";
     ShuttingDown: "shutting_down", 503 / 529, "server_error", "overloaded_error", "UNAVAILABLE", -32006, exit 6, Gateway, Retry::No, true, "The gateway is stopping.";

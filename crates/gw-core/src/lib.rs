@@ -4,6 +4,7 @@
 //! [`seam`]. A type belongs here when two rooms must agree on it, and nowhere else.
 
 pub mod duration;
+pub mod glob;
 pub mod ids;
 pub mod limits;
 
@@ -17,12 +18,14 @@ pub mod task;
 pub mod chat;
 pub mod event;
 pub mod fold;
+pub mod operation;
 pub mod reply;
 pub mod unfold;
 
 pub mod error;
 pub mod error_table;
 
+pub mod batch;
 pub mod budget;
 pub mod key;
 pub mod outcome;

@@ -169,6 +169,26 @@ pub const ADMIN_PAGE_MAX: usize = 1_000;
 /// Longest that a rotated key's old secret stays good, in milliseconds: 90 days.
 pub const KEY_OVERLAP_MS_MAX: u64 = 90 * 86_400_000;
 
+/// One answer in the response cache, in bytes; a larger one is not kept.
+pub const CACHED_ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest an answer may stay in the response cache, in milliseconds: 30 days.
+pub const CACHED_ANSWER_MS_MAX: u64 = 30 * 86_400_000;
+
+/// A pattern or namespace that a client names for the response cache, in bytes.
+pub const CACHE_WORD_BYTES_MAX: usize = 512;
+
+/// How long the lock of a replica that asks for an answer lives without being renewed, in
+/// milliseconds: what others wait at most for one that died.
+pub const CACHE_LOCK_MS: u64 = 5_000;
+
+/// The last turns of a conversation that stand in the hot store.
+pub const HOT_MESSAGES_MAX: usize = 50;
+
+/// One entry of a conversation in the hot store, in bytes; a larger one is read from the durable
+/// store each time.
+pub const HOT_ENTRY_BYTES_MAX: usize = 1024 * 1024;
+
 /// Text of one answer that is held back to be checked, in bytes; a longer one is passed on unchecked.
 pub const CHECKED_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
@@ -195,3 +215,25 @@ pub const REQUEST_FILES_MAX: usize = 256;
 
 /// What was said of answers, kept for learning, in rows; the oldest go.
 pub const OUTCOMES_MAX: usize = 1_000_000;
+
+/// Texts in one request for embeddings, and documents in one to be ordered.
+pub const OPERATION_INPUTS_MAX: usize = 10_000;
+
+/// Requests in one batch.
+pub const BATCH_REQUESTS_MAX: usize = 50_000;
+
+/// Requests of batches that are answered at one time.
+pub const BATCH_REQUESTS_AT_ONCE_MAX: usize = 8;
+
+/// Batches of one owner that are not over.
+pub const BATCHES_UNFINISHED_MAX: usize = 64;
+
+/// All files of one owner, in bytes.
+pub const FILES_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How long files and ended batches are kept, in milliseconds: 30 days, as OpenAI does with those of
+/// batches.
+pub const FILES_KEPT_MS: i64 = 30 * 86_400_000;
+
+/// How long a batch may take, in milliseconds: 24 hours, the only window that OpenAI offers.
+pub const BATCH_WINDOW_MS: i64 = 86_400_000;

@@ -7,6 +7,7 @@ use crate::chat::Message;
 use crate::ids::{CallId, ConversationId};
 use crate::layer::Layer;
 use crate::money::{Cost, Money};
+use crate::principal::Principal;
 use crate::scope::Scope;
 use crate::task::{Complexity, TaskType};
 use crate::usage::Usage;
@@ -171,6 +172,10 @@ pub struct Savings {
     /// written than read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_cache: Option<Money>,
+    /// What the answer had cost when a model gave it, for a call that got it from the gateway's own
+    /// cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_cache: Option<Money>,
 }
 
 /// A turn as it is kept.
@@ -224,6 +229,14 @@ pub struct ConversationRef {
     pub owner: Option<String>,
 }
 
+impl ConversationRef {
+    /// True for a caller that may read and continue it: the key that began it, an administrator, or
+    /// anyone where no key began it.
+    pub fn is_open_to(&self, principal: &Principal) -> bool {
+        principal.is_admin || self.owner.is_none() || self.owner == principal.key_id
+    }
+}
+
 /// What is known of a conversation beside its turns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationHead {
@@ -251,6 +264,8 @@ pub struct ConversationQuery {
     pub owner: Option<String>,
     /// Only those last added to before this instant, in milliseconds since 1970.
     pub before_ms: Option<i64>,
+    /// True counts turns and versions, which takes longer the more there are.
+    pub with_counts: bool,
     /// At most so many, the last added to first.
     pub limit: usize,
 }
@@ -494,6 +509,8 @@ pub struct UsageGroup {
     pub baseline: Money,
     /// Sum of [`Savings::prompt_cache`]: a part of what was saved.
     pub prompt_cache_saved: Money,
+    /// Sum of [`Savings::response_cache`]: what answers from the gateway's own cache had cost.
+    pub response_cache_saved: Money,
 }
 
 impl UsageGroup {

@@ -38,11 +38,17 @@ pub enum TokenClass {
     RerankSearch,
     /// Pages read by a document model (a count, not tokens).
     Page,
+    /// Pictures made by a model that is paid by the picture (a count, not tokens).
+    Image,
+    /// Characters spoken by a model that is paid by the character (a count, not tokens).
+    Character,
+    /// Seconds heard by a model that is paid by the second (a count, not tokens).
+    Second,
 }
 
 impl TokenClass {
     /// All classes, inputs first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Input,
         Self::CacheRead,
         Self::CacheWrite,
@@ -58,6 +64,9 @@ impl TokenClass {
         Self::WebSearch,
         Self::RerankSearch,
         Self::Page,
+        Self::Image,
+        Self::Character,
+        Self::Second,
     ];
 
     /// The word in files and in JSON: `cache_read`.
@@ -78,6 +87,9 @@ impl TokenClass {
             Self::WebSearch => "web_search",
             Self::RerankSearch => "rerank_search",
             Self::Page => "page",
+            Self::Image => "image",
+            Self::Character => "character",
+            Self::Second => "second",
         }
     }
 
@@ -93,7 +105,12 @@ impl TokenClass {
             | Self::InputImage
             | Self::CacheReadImage => Side::Read,
             Self::Output | Self::Reasoning | Self::OutputAudio | Self::OutputImage => Side::Written,
-            Self::WebSearch | Self::RerankSearch | Self::Page => Side::Fee,
+            Self::WebSearch
+            | Self::RerankSearch
+            | Self::Page
+            | Self::Image
+            | Self::Character
+            | Self::Second => Side::Fee,
         }
     }
 }
@@ -143,6 +160,12 @@ pub struct Usage {
     pub rerank_search: u64,
     /// See [`TokenClass::Page`].
     pub page: u64,
+    /// See [`TokenClass::Image`].
+    pub image: u64,
+    /// See [`TokenClass::Character`].
+    pub character: u64,
+    /// See [`TokenClass::Second`].
+    pub second: u64,
 }
 
 impl Usage {
@@ -164,6 +187,9 @@ impl Usage {
             TokenClass::WebSearch => self.web_search,
             TokenClass::RerankSearch => self.rerank_search,
             TokenClass::Page => self.page,
+            TokenClass::Image => self.image,
+            TokenClass::Character => self.character,
+            TokenClass::Second => self.second,
         }
     }
 
@@ -185,6 +211,9 @@ impl Usage {
             TokenClass::WebSearch => &mut self.web_search,
             TokenClass::RerankSearch => &mut self.rerank_search,
             TokenClass::Page => &mut self.page,
+            TokenClass::Image => &mut self.image,
+            TokenClass::Character => &mut self.character,
+            TokenClass::Second => &mut self.second,
         }
     }
 
@@ -192,6 +221,13 @@ impl Usage {
     pub fn add(&mut self, class: TokenClass, units: u64) {
         let slot = self.slot(class);
         *slot = slot.saturating_add(units);
+    }
+
+    /// Forgets everything that is counted by the piece.
+    pub fn leave_out_fees(&mut self) {
+        for class in TokenClass::ALL.into_iter().filter(|class| class.side() == Side::Fee) {
+            *self.slot(class) = 0;
+        }
     }
 
     /// Units of all classes of one side.

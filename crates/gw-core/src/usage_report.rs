@@ -41,7 +41,7 @@ pub fn to_csv(by: &[UsageBy], groups: &[UsageGroup]) -> String {
     text
 }
 
-fn columns(group: &UsageGroup) -> [(&'static str, Value); 20] {
+fn columns(group: &UsageGroup) -> [(&'static str, Value); 22] {
     let saved = group.saved();
     [
         ("calls", json!(group.calls)),
@@ -64,6 +64,8 @@ fn columns(group: &UsageGroup) -> [(&'static str, Value); 20] {
         ("saved_usd", json!(saved.to_usd_string())),
         ("prompt_cache_saved_pico_usd", json!(group.prompt_cache_saved.pico())),
         ("prompt_cache_saved_usd", json!(group.prompt_cache_saved.to_usd_string())),
+        ("response_cache_saved_pico_usd", json!(group.response_cache_saved.pico())),
+        ("response_cache_saved_usd", json!(group.response_cache_saved.to_usd_string())),
     ]
 }
 
@@ -105,7 +107,7 @@ mod tests {
         let lines: Vec<&str> = csv.split("\r\n").collect();
         assert!(lines[0].starts_with("day,tag,calls,failed_calls"), "{}", lines[0]);
         assert!(lines[1].starts_with("2026-08-31,\"'=a,\"\"b\"\"\",2,0"), "{}", lines[1]);
-        assert_eq!(lines[0].split(',').count(), 22);
+        assert_eq!(lines[0].split(',').count(), 24);
         assert_eq!(lines.len(), 3);
     }
 }

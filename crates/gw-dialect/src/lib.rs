@@ -24,6 +24,8 @@ pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 
+pub mod operation;
+
 pub mod providers;
 pub mod usage;
 

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use gw_core::seam::{DialectId, Quirks};
 use serde::{Deserialize, Serialize};
 
-pub use address::endpoint;
+pub use address::{endpoint, operations_endpoint};
+
+use crate::operation::Operations;
 
 /// How a provider wants its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,10 @@ pub enum Auth {
     ApiKey,
     /// `x-goog-api-key: KEY` (Google AI).
     XGoogApiKey,
+    /// Amazon's Signature Version 4 by an access key; a key given instead is a bearer token.
+    AwsSigV4,
+    /// A token that a Google service account signs; a key given instead is a bearer token.
+    GoogleServiceAccount,
     /// No key.
     None,
 }
@@ -33,7 +39,9 @@ impl Auth {
     /// The header that carries the key, and what stands before the key in it.
     pub const fn header(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Bearer => Some(("authorization", "Bearer ")),
+            Self::Bearer | Self::AwsSigV4 | Self::GoogleServiceAccount => {
+                Some(("authorization", "Bearer "))
+            }
             Self::XApiKey => Some(("x-api-key", "")),
             Self::ApiKey => Some(("api-key", "")),
             Self::XGoogApiKey => Some(("x-goog-api-key", "")),
@@ -52,9 +60,12 @@ pub struct ProviderSpec {
     pub display_name: String,
     /// The format it speaks.
     pub dialect: DialectId,
-    /// Its address; empty where every customer has their own (Azure, self-hosted servers).
+    /// Its address, with `{region}` and `{project}` where it names them; empty where every customer has their own (Azure, self-hosted servers).
     #[serde(default)]
     pub default_base_url: String,
+    /// What `{region}` stands for where nothing is configured.
+    #[serde(default)]
+    pub default_region: String,
     /// Environment names that override the address, the first set one wins.
     #[serde(default)]
     pub base_url_env: Vec<String>,
@@ -80,6 +91,9 @@ pub struct ProviderSpec {
     /// Path of its model list below the base address; `None` where it has none.
     #[serde(default)]
     pub models_path: Option<String>,
+    /// Its calls that are no chats, where they are not those usual for its dialect.
+    #[serde(default)]
+    pub operations: Option<Operations>,
     /// True where it runs on the user's own machine or network: free, and private.
     #[serde(default)]
     pub is_local: bool,
@@ -108,6 +122,7 @@ impl ProviderSpec {
             id,
             dialect,
             default_base_url: String::new(),
+            default_region: String::new(),
             base_url_env: Vec::new(),
             key_env: Vec::new(),
             auth,
@@ -116,6 +131,7 @@ impl ProviderSpec {
             app_headers: BTreeMap::new(),
             quirks: Quirks::default(),
             models_path: (!models_path.is_empty()).then(|| models_path.to_owned()),
+            operations: None,
             is_local: false,
             catalog_provider: String::new(),
             help_url: String::new(),
@@ -125,6 +141,20 @@ impl ProviderSpec {
     /// The provider whose catalogue rows apply.
     pub fn catalog_id(&self) -> &str {
         if self.catalog_provider.is_empty() { &self.id } else { &self.catalog_provider }
+    }
+
+    /// The address with region and project filled in. Vertex AI's `global` has no prefix of its own.
+    pub fn fill(base_url: &str, region: &str, project: &str) -> String {
+        let base_url = match region {
+            "global" => base_url.replace("{region}-", ""),
+            _ => base_url.to_owned(),
+        };
+        base_url.replace("{region}", region).replace("{project}", project)
+    }
+
+    /// Its calls that are no chats.
+    pub fn operations(&self) -> Operations {
+        self.operations.unwrap_or_else(|| crate::operation::usual(self.dialect))
     }
 
     /// An address as a user may write it, made whole: a missing scheme and port are taken from the

@@ -19,6 +19,12 @@ pub(crate) struct Filled {
 
 /// Checks what can be checked without a plan, and fills in configured defaults.
 pub(crate) fn admit(call: &mut Call) -> Result<Admitted> {
+    open(call)?;
+    fill_in(call)
+}
+
+/// Whether the gateway takes calls at all.
+pub(crate) fn open(call: &Call) -> Result<()> {
     if call.engine.tasks.is_closed() {
         return Err(Error::new(Kind::ShuttingDown, "the gateway is stopping"));
     }
@@ -28,6 +34,10 @@ pub(crate) fn admit(call: &mut Call) -> Result<Admitted> {
             "See /health and the log; calls go on when the store takes records again.",
         ));
     }
+    Ok(())
+}
+
+fn fill_in(call: &mut Call) -> Result<Admitted> {
     call.filled = fill_defaults(&mut call.inbound.request, &call.snapshot.engine.defaults);
     let is_unnamed = call.inbound.request.model.trim().is_empty();
     // On the doors of a dialect a model is a duty; elsewhere the router decides without one.

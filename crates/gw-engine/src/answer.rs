@@ -49,6 +49,8 @@ pub struct Head {
     pub is_pass_through: bool,
     /// True where a simulated model answers.
     pub is_demo: bool,
+    /// Whether a model answers at all.
+    pub cache: CacheState,
     /// How the answer was checked, where it was.
     pub check: Option<Box<CheckReport>>,
     /// The offer to ask a higher layer, where one is made.
@@ -57,6 +59,40 @@ pub struct Head {
     pub notices: Vec<Notice>,
     /// The provider's request id and rate-limit headers.
     pub upstream_headers: HeaderMap,
+}
+
+/// What the response cache had to do with an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheState {
+    /// It was not asked: it is off, or such requests are not kept.
+    #[default]
+    Bypass,
+    /// It had no answer; a model gives it.
+    Miss,
+    /// The answer came from it.
+    Hit {
+        /// How long it had been there, in seconds.
+        age_s: u64,
+    },
+    /// The answer is that of an equal request which was under way.
+    Shared,
+}
+
+impl CacheState {
+    /// The word in `x-gateway-cache`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Miss => "miss",
+            Self::Hit { .. } => "hit",
+            Self::Shared => "shared",
+        }
+    }
+
+    /// True where no model was asked.
+    pub const fn is_cached(self) -> bool {
+        matches!(self, Self::Hit { .. } | Self::Shared)
+    }
 }
 
 /// How an answer was checked and what came of it.

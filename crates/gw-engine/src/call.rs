@@ -2,22 +2,25 @@
 
 use std::sync::Arc;
 
+use gw_core::operation::Operation;
 use gw_core::record::{AttemptRecord, CallRecord, CallStatus, Purpose};
 use gw_core::reservation::Reservation;
 use gw_core::task::{Complexity, TaskType};
-use gw_core::{CallId, Error, Kind, Layer, Money, Scope};
+use gw_core::{CallId, Error, Kind, Layer, ModelName, Money, Scope};
 use gw_routing::Features;
 use gw_routing::policy::Ruling;
 use parking_lot::Mutex;
 
 use crate::admit::Filled;
 use crate::answer::{Failure, Receipt};
+use crate::cache::Course;
 use crate::confirm::Resumed;
 use crate::engine::Engine;
 use crate::in_flight::{InFlight, failed};
 use crate::inbound::Inbound;
 use crate::learning::{self, Advised};
 use crate::options::Snapshot;
+use crate::recall::Moved;
 use crate::reserve::Need;
 use crate::{events, remember, settle};
 
@@ -29,12 +32,18 @@ pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) inbound: Inbound,
     pub(crate) features: Features,
+    /// What is asked, where it is no chat; the request then holds no more than the model's name.
+    pub(crate) operation: Option<Arc<Operation>>,
     /// True where the request is no longer what the client's bytes say.
     pub(crate) is_edited: bool,
     /// Which of its fields are configured defaults.
     pub(crate) filled: Filled,
     /// Number of messages at the end of the request that the client sent now.
     pub(crate) new_messages: usize,
+    /// A summary that moved on while the call was made ready.
+    pub(crate) moved: Option<Box<Moved>>,
+    /// The hash of everything up to each message as the client sent it, where turns are kept by it.
+    pub(crate) chain: Vec<String>,
     pub(crate) attempts: Vec<AttemptRecord>,
     /// The attempt whose answer the client has, where others came after it.
     pub(crate) answered: Option<AttemptRecord>,
@@ -54,6 +63,8 @@ pub(crate) struct Call {
     /// Every account it goes on.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) route: Route,
+    /// What the response cache has to do with it.
+    pub(crate) course: Course,
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) first_token_ms: Option<u64>,
     /// What was learned, where it decides.
@@ -91,6 +102,9 @@ impl Call {
             id: CallId::new(clock.as_ref(), engine.resources.entropy.as_ref()),
             features: Features::of(&inbound.request),
             new_messages: inbound.request.messages.len(),
+            operation: None,
+            moved: None,
+            chain: Vec::new(),
             is_edited: false,
             filled: Filled::default(),
             attempts: Vec::new(),
@@ -106,6 +120,7 @@ impl Call {
                 .principal
                 .scopes(inbound.context.conversation.as_ref().map(|conversation| &conversation.id)),
             route: Route::default(),
+            course: Course::default(),
             in_flight: None,
             first_token_ms: None,
             advised: None,
@@ -187,6 +202,15 @@ impl Call {
         self.engine.resources.clock.monotonic_ms().saturating_sub(self.began_ms)
     }
 
+    /// Under which name the health of a model is kept. That it fails at one kind of operation says
+    /// nothing about another kind, or about chats.
+    pub(crate) fn health_name(&self, model: &ModelName) -> ModelName {
+        match &self.operation {
+            Some(operation) => ModelName::from(format!("{model} ({})", operation.kind)),
+            None => model.clone(),
+        }
+    }
+
     /// What the request is for: the caller's word, or the guess.
     pub(crate) fn task(&self) -> TaskType {
         self.inbound.context.task.or(self.ruling.task).unwrap_or(self.features.task)
@@ -265,7 +289,7 @@ impl Call {
             cost: receipt.cost.clone(),
             duration_ms: receipt.duration_ms,
             first_token_ms: receipt.first_token_ms,
-            cached: false,
+            cached: self.course.served.is_some(),
             demo: self.route.is_demo,
             savings: settle::savings(self),
             metadata: context.metadata.clone(),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use gw_core::chat::ChatRequest;
 use gw_core::limits::RESPONSE_BODY_BYTES_MAX;
 use gw_core::seam::{Edits, OutgoingRequest, Target, WireRequest};
@@ -59,9 +60,9 @@ pub(crate) fn outgoing(
     wire: &WireRequest,
     key: Option<&Credential>,
 ) -> Result<OutgoingRequest> {
-    let provider = &chosen.provider;
-    let mut headers = provider.headers.clone();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let url = chosen.provider.address(&wire.path);
+    let mut request = request(chosen, url, wire.body.clone(), key)?;
+    let headers = &mut request.headers;
     // What configuration sets goes before what the dialect sets by itself.
     for (name, value) in &wire.headers {
         headers.entry(name).or_insert_with(|| value.clone());
@@ -75,6 +76,19 @@ pub(crate) fn outgoing(
             }
         }
     }
+    Ok(request)
+}
+
+/// A request to a candidate's provider, with the headers that every one of them gets.
+pub(crate) fn request(
+    chosen: &Chosen<'_>,
+    url: String,
+    body: Bytes,
+    key: Option<&Credential>,
+) -> Result<OutgoingRequest> {
+    let provider = &chosen.provider;
+    let mut headers = provider.headers.clone();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(key) = key {
         let text = format!("{}{}", key.prefix, key.secret.expose_secret());
         let mut value = HeaderValue::from_str(&text).map_err(|_| {
@@ -87,9 +101,9 @@ pub(crate) fn outgoing(
     Ok(OutgoingRequest {
         provider: provider.id.clone(),
         method: Method::POST,
-        url: provider.address(&wire.path),
+        url,
         headers,
-        body: wire.body.clone(),
+        body,
         timeouts: provider.timeouts,
         response_bytes_max: RESPONSE_BODY_BYTES_MAX,
     })

@@ -4,19 +4,27 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use gw_catalog::Offering;
-use gw_core::Layer;
-use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, StoreHealth};
+use gw_context::{Handoff, Summary};
+use gw_core::limits::TURNS_READ_MAX;
+use gw_core::principal::Principal;
+use gw_core::record::{ConversationRef, TodoItem};
+use gw_core::seam::{BudgetStore, CallLog, Clock, Conversations, Entropy, Hot, StoreHealth};
+use gw_core::{ConversationId, Layer};
 use secrecy::ExposeSecret;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Failure};
+use crate::cache::{Cache, CacheReport};
+use crate::context::Summariser;
 use crate::confirm::Pending;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
 use crate::learning::{Pace, Warm};
+use crate::operate::{OperationAnswer, OperationInbound};
 use crate::options::Snapshot;
 use crate::policy::{Shadows, TrialReport, Trials};
 use crate::preview::Preview;
+use crate::refresh;
 use crate::totals::{Totals, TotalsReport};
 use crate::watch::Paying;
 
@@ -35,14 +43,22 @@ pub struct Resources {
     pub conversations: Arc<dyn Conversations>,
     /// Whether the store answers.
     pub store: Arc<dyn StoreHealth>,
+    /// Answers that may be given again.
+    pub hot: Arc<dyn Hot>,
 }
+
+/// Conversations that may be added to at one time, where turns are compared first.
+const TURN_LOCKS: usize = 64;
 
 /// Runs calls. One a process; shared by every door.
 pub struct Engine {
     pub(crate) resources: Resources,
     pub(crate) health: Health,
     pub(crate) totals: Totals,
+    pub(crate) cache: Cache,
     pub(crate) tasks: TaskTracker,
+    /// One turn at a time is added to a conversation whose turns must be compared first.
+    pub(crate) turn_locks: Vec<tokio::sync::Mutex<()>>,
     /// Offers to ask a higher layer.
     pub(crate) pending: Pending,
     /// What experiments delivered.
@@ -64,10 +80,12 @@ impl Engine {
     pub fn new(resources: Resources, snapshot: Snapshot) -> Arc<Self> {
         let pending = Pending::new(resources.entropy.as_ref());
         Arc::new(Self {
+            cache: Cache::new(Arc::clone(&resources.hot)),
             resources,
             health: Health::default(),
             totals: Totals::default(),
             tasks: TaskTracker::new(),
+            turn_locks: (0..TURN_LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             pending,
             trials: Trials::default(),
             shadows: Shadows::default(),
@@ -85,6 +103,55 @@ impl Engine {
     /// A [`Failure`] holds the error to show and the id under which the call is recorded.
     pub async fn run(self: &Arc<Self>, inbound: Inbound) -> Result<Answer, Failure> {
         crate::run::run(self, inbound).await
+    }
+
+    /// Runs one call that is no chat: embeddings, reranking, moderation, pictures, sound.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn operate(
+        self: &Arc<Self>,
+        inbound: OperationInbound,
+    ) -> Result<OperationAnswer, Failure> {
+        crate::operate::operate(self, inbound).await
+    }
+
+    /// Makes a new version of a conversation's summary now; `None` for a conversation without turns.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::StoreUnavailable`].
+    pub async fn summarise(
+        self: &Arc<Self>,
+        principal: Principal,
+        conversation: ConversationRef,
+        by: Summariser,
+    ) -> gw_core::Result<Option<Summary>> {
+        refresh::summarise(self, principal, conversation, by).await
+    }
+
+    /// A list of what is to be done for a task; a model that fails leaves it to the words.
+    pub async fn todo_list(
+        self: &Arc<Self>,
+        principal: Principal,
+        conversation: ConversationRef,
+        task: &str,
+        by: Summariser,
+    ) -> Vec<TodoItem> {
+        refresh::todo_list(self, principal, conversation, task, by).await
+    }
+
+    /// What a higher model needs to know of a conversation, within so many tokens.
+    ///
+    /// # Errors
+    /// [`gw_core::Kind::StoreUnavailable`].
+    pub async fn handoff(&self, id: &ConversationId, tokens_max: u64) -> gw_core::Result<Handoff> {
+        let store = &self.resources.conversations;
+        let newest = store.summary(id).await?;
+        let summary = newest.map(|newest| Summary::of_value(&newest.body));
+        let covered = summary.as_ref().map_or(0, |summary| summary.covers_until);
+        let turns = store.turns(id, covered, TURNS_READ_MAX).await?;
+        let package = Handoff::of_messages(&crate::recall::messages_of(turns), summary.as_ref());
+        Ok(package.within(tokens_max))
     }
 
     /// Says who would answer a request and what it may cost, without asking anybody.
@@ -134,6 +201,11 @@ impl Engine {
     /// Sums since the process began.
     pub fn totals(&self) -> TotalsReport {
         self.totals.report()
+    }
+
+    /// How the response cache does.
+    pub async fn cache(&self) -> CacheReport {
+        self.cache.report(&self.snapshot().engine.cache).await
     }
 
     /// How the configured experiments stand since the process began.

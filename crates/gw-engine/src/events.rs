@@ -1,8 +1,11 @@
 //! Every log line and metric of the engine, so that the two cannot disagree.
 
+use gw_context::Composed;
 use gw_core::record::{AttemptRecord, CallRecord};
 use gw_core::{CallId, Error, Money};
 use metrics::{counter, histogram};
+
+use crate::call::Call;
 
 /// A call ended, however.
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
@@ -67,6 +70,23 @@ pub(crate) fn spent_beyond_hold(call_id: CallId, held: Money, spent: Money) {
     tracing::warn!(%call_id, %held, %spent, "call cost more than was held for it");
 }
 
+/// The response cache was asked; `result` is [`crate::CacheState::as_str`].
+pub(crate) fn cache_looked_up(result: &'static str) {
+    counter!("gateway_cache_lookups_total", "result" => result).increment(1);
+}
+
+/// An answer from the cache spared its price.
+pub(crate) fn cache_saved(saved: Money) {
+    let pico = u64::try_from(saved.pico()).unwrap_or(0);
+    counter!("gateway_cache_saved_pico_usd_total").increment(pico);
+}
+
+/// The cache's store did not answer; the call goes on without it.
+pub(crate) fn cache_failed(step: &'static str, error: &Error) {
+    counter!("gateway_cache_failures_total", "step" => step).increment(1);
+    tracing::debug!(step, message = error.message(), "the response cache is away");
+}
+
 /// A record could not be kept. The log is its last resort, so it holds all of it.
 pub(crate) fn record_not_kept(record: &CallRecord, error: &Error) {
     counter!("gateway_records_not_kept_total").increment(1);
@@ -78,4 +98,26 @@ pub(crate) fn record_not_kept(record: &CallRecord, error: &Error) {
 pub(crate) fn turns_not_kept(call_id: CallId, error: &Error) {
     counter!("gateway_turns_not_kept_total").increment(1);
     tracing::error!(%call_id, message = error.message(), "conversation turns could not be stored");
+}
+
+/// A history was composed for a call.
+pub(crate) fn composed(call: &Call, made: &Composed) {
+    if made.tokens_after >= made.tokens_before {
+        return;
+    }
+    let saved = made.tokens_before - made.tokens_after;
+    counter!("gateway_context_tokens_saved_total").increment(saved);
+    tracing::debug!(
+        call_id = %call.id,
+        tokens_before = made.tokens_before,
+        tokens_after = made.tokens_after,
+        turns_absorbed = made.absorbed,
+        "history made short"
+    );
+}
+
+/// A summary could not be kept; the next call makes it again.
+pub(crate) fn summary_not_kept(call_id: CallId, error: &Error) {
+    counter!("gateway_summaries_not_kept_total").increment(1);
+    tracing::warn!(%call_id, message = error.message(), "summary could not be stored");
 }

@@ -25,6 +25,8 @@ use crate::head::{adopt, head};
 use crate::health::{Gate, Rest, Tried};
 use crate::in_flight::InFlight;
 use crate::meter;
+use crate::operate::{self, Done};
+use crate::operate_stream::LiveBytes;
 use crate::provider::{Credential, Provider};
 use crate::relay::{self, Live};
 
@@ -34,6 +36,10 @@ pub(crate) enum Outcome {
     Whole(Box<WholeReply>),
     /// With a stream that has begun to say something.
     Streaming(Box<Live>),
+    /// With what an operation came to.
+    Operation(Box<Done>),
+    /// With the bytes of an operation, which have begun.
+    Bytes(Box<LiveBytes>),
 }
 
 /// A whole answer with what its door needs.
@@ -49,10 +55,21 @@ pub(crate) async fn try_once(
     chosen: &Chosen<'_>,
     hold: &Reservation,
 ) -> Result<Outcome, Miss> {
-    let (request, notices) = set_out(call, chosen).map_err(Miss::unsent)?;
+    let Ready { request, notices, is_pass_through } =
+        set_out(call, chosen).map_err(Miss::unsent)?;
     let deadline_ms = call.snapshot.engine.deadline_ms;
     let left_ms = deadline_ms.saturating_sub(call.elapsed_ms());
-    let exchange = exchange(call, chosen, hold, request, notices);
+    let exchange = async {
+        match call.operation.clone() {
+            Some(operation) => {
+                let answer = send(call, chosen, hold, request).await?;
+                let (headers, body) = (answer.headers, answer.body);
+                operate::read(call, &operation, chosen, is_pass_through, &headers, body, notices)
+                    .await
+            }
+            None => exchange(call, chosen, hold, request, notices).await,
+        }
+    };
     let result = tokio::time::timeout(Duration::from_millis(left_ms), exchange).await;
     let is_cut_short = result.is_err() && left_ms < deadline_ms / 2;
     let result = result.unwrap_or_else(|_| Err(too_late(deadline_ms)));
@@ -63,8 +80,8 @@ pub(crate) async fn try_once(
         return result.map_err(Miss::unsent);
     };
     match &result {
-        Ok(Outcome::Whole(_)) => health.succeed(tried),
-        Ok(Outcome::Streaming(_)) => health.answering(tried, options),
+        Ok(Outcome::Whole(_) | Outcome::Operation(_)) => health.succeed(tried),
+        Ok(Outcome::Streaming(_) | Outcome::Bytes(_)) => health.answering(tried, options),
         // Others used up the time that this one was not given.
         Err(_) if is_cut_short => health.leave(tried),
         Err(error) => health.fail(tried, error, now_ms, options),
@@ -83,6 +100,18 @@ pub(crate) async fn try_once(
             adopt(call, &live.head);
             Ok(Outcome::Streaming(live))
         }
+        Ok(Outcome::Operation(done)) => {
+            call.first_token_ms = Some(call.elapsed_ms());
+            call.answered_as(&done.model);
+            call.end_attempt(CallStatus::Ok, Some(&done.used));
+            adopt(call, done.head());
+            Ok(Outcome::Operation(done))
+        }
+        Ok(Outcome::Bytes(live)) => {
+            call.first_token_ms = Some(call.elapsed_ms());
+            adopt(call, &live.head);
+            Ok(Outcome::Bytes(live))
+        }
         Err(error) => {
             call.end_attempt_failed(&error);
             Err(Miss { error, is_sent: true })
@@ -92,9 +121,9 @@ pub(crate) async fn try_once(
 
 /// Everything up to the sending: what fails here cost nobody anything. From here on the call has an
 /// attempt in flight.
-fn set_out(call: &mut Call, chosen: &Chosen<'_>) -> Result<(OutgoingRequest, Vec<Notice>)> {
+fn set_out(call: &mut Call, chosen: &Chosen<'_>) -> Result<Ready> {
     let (provider, candidate) = (&chosen.provider, chosen.candidate);
-    let model = &candidate.offering.name;
+    let model = &call.health_name(&candidate.offering.name);
     let now_ms = call.engine.resources.clock.monotonic_ms();
     if call.elapsed_ms() >= call.snapshot.engine.deadline_ms {
         return Err(too_late(call.snapshot.engine.deadline_ms));
@@ -103,8 +132,18 @@ fn set_out(call: &mut Call, chosen: &Chosen<'_>) -> Result<(OutgoingRequest, Vec
         return Err(resting(chosen, &rest, now_ms));
     }
     let key = usable_key(call, chosen, now_ms)?;
-    let wire = encode(call, chosen)?;
-    let request = outgoing(call, chosen, &wire, key)?;
+    let ready = match &call.operation {
+        Some(operation) => {
+            let (request, wire) = operate::outgoing(operation, chosen, key)?;
+            let is_pass_through = wire.is_pass_through;
+            Ready { request, notices: wire.notices, is_pass_through }
+        }
+        None => {
+            let wire = encode(call, chosen)?;
+            let request = outgoing(call, chosen, &wire, key)?;
+            Ready { request, notices: wire.notices, is_pass_through: chosen.is_pass_through }
+        }
+    };
     let pass = call.engine.health.enter(&provider.id, model, now_ms);
     let pass = pass.map_err(|rest| resting(chosen, &rest, now_ms))?;
     let tried = Tried {
@@ -122,7 +161,14 @@ fn set_out(call: &mut Call, chosen: &Chosen<'_>) -> Result<(OutgoingRequest, Vec
         began_ms: call.elapsed_ms(),
         answered_as: String::new(),
     });
-    Ok((request, wire.notices))
+    Ok(ready)
+}
+
+/// A request that may be sent.
+struct Ready {
+    request: OutgoingRequest,
+    notices: Vec<Notice>,
+    is_pass_through: bool,
 }
 
 /// Sends the request and reads the answer, or a stream up to its first content.
@@ -133,16 +179,8 @@ async fn exchange(
     request: OutgoingRequest,
     notices: Vec<Notice>,
 ) -> Result<Outcome> {
-    let provider = &chosen.provider;
-    let dialect = provider.dialect.as_ref();
-    let IncomingResponse { status, headers, body } = provider.upstream.send(hold, request).await?;
-    if let Some(attempt) = &mut call.in_flight {
-        attempt.tried.status = Some(status);
-    }
-    if !(200..300).contains(&status) {
-        let body = read_up_to(body, ERROR_BODY_BYTES_MAX).await;
-        return Err(refusal(provider, status, &headers, &body));
-    }
+    let dialect = chosen.provider.dialect.as_ref();
+    let IncomingResponse { headers, body, .. } = send(call, chosen, hold, request).await?;
     let mut head = head(call, chosen, notices, &headers);
     let wants_stream = call.inbound.request.stream;
     // A web page (a login, a proxy's notice) is read whole, to be refused as what it is.
@@ -176,6 +214,25 @@ async fn exchange(
     Ok(Outcome::Whole(Box::new(WholeReply { reply, raw, head })))
 }
 
+/// Sends the request; gives an answer of status 2xx.
+async fn send(
+    call: &mut Call,
+    chosen: &Chosen<'_>,
+    hold: &Reservation,
+    request: OutgoingRequest,
+) -> Result<IncomingResponse> {
+    let provider = &chosen.provider;
+    let answer = provider.upstream.send(hold, request).await?;
+    if let Some(attempt) = &mut call.in_flight {
+        attempt.tried.status = Some(answer.status);
+    }
+    if !(200..300).contains(&answer.status) {
+        let body = read_up_to(answer.body, ERROR_BODY_BYTES_MAX).await;
+        return Err(refusal(provider, answer.status, &answer.headers, &body));
+    }
+    Ok(answer)
+}
+
 /// The first key that is not resting; `None` for a provider that wants none.
 ///
 /// # Errors
@@ -186,7 +243,7 @@ pub(crate) fn usable_key<'a>(
     now_ms: u64,
 ) -> Result<Option<&'a Credential>> {
     let provider = &chosen.provider;
-    let model = &chosen.candidate.offering.name;
+    let model = &call.health_name(&chosen.candidate.offering.name);
     let mut soonest: Option<Rest> = None;
     for key in &provider.credentials {
         match call.engine.health.key_rest(&provider.id, model, &key.name, now_ms) {
@@ -278,7 +335,7 @@ fn sum_of_events(dialect: &dyn Dialect, body: &[u8]) -> Result<ChatReply> {
     Ok(fold.into_reply())
 }
 
-async fn read_whole(mut body: BodyStream) -> Result<Bytes> {
+pub(crate) async fn read_whole(mut body: BodyStream) -> Result<Bytes> {
     let mut whole = BytesMut::new();
     while let Some(piece) = body.next().await {
         whole.extend_from_slice(&piece?);

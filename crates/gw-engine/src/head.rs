@@ -41,6 +41,7 @@ pub(crate) fn head(
         complexity: call.complexity(),
         is_pass_through: chosen.is_pass_through,
         is_demo: provider.is_demo,
+        cache: call.course.state,
         check: None,
         escalation: None,
         notices,

@@ -10,6 +10,8 @@ use gw_core::task::{Complexity, Quality, TaskType};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
+use crate::cache::CacheWish;
+
 /// The door a request came through; its name stands in records and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Door {
@@ -23,16 +25,30 @@ pub enum Door {
     Gemini,
     /// `/api/chat` and `/api/generate`
     Ollama,
+    /// `/v2/chat`
+    Cohere,
     /// System A's `/v1/route`
     Route,
     /// System A's `/v1/chat`
     Chat,
+    /// `/v1/embeddings` and its like in other dialects
+    Embeddings,
+    /// `/v1/rerank`, `/v2/rerank`
+    Rerank,
+    /// `/v1/moderations`
+    Moderations,
+    /// `/v1/images/…`
+    Images,
+    /// `/v1/audio/…`
+    Audio,
     /// A tool of the gateway, called over MCP.
     Mcp,
     /// The command line, in process.
     Cli,
     /// The gateway's own question how hard a request is.
     Classify,
+    /// The gateway's own request for a summary or a list of what is to be done.
+    Summarise,
     /// The gateway's own trial of another model on a request that was answered.
     Shadow,
 }
@@ -46,13 +62,25 @@ impl Door {
             Self::OpenAiResponses => "openai-responses",
             Self::Gemini => "gemini",
             Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
             Self::Route => "route",
             Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
+            Self::Images => "images",
+            Self::Audio => "audio",
             Self::Mcp => "mcp",
             Self::Cli => "cli",
             Self::Classify => "classify",
+            Self::Summarise => "summarise",
             Self::Shadow => "shadow",
         }
+    }
+
+    /// True for calls that the gateway makes by itself: they are none of the caller's requests.
+    pub const fn is_own(self) -> bool {
+        matches!(self, Self::Classify | Self::Summarise)
     }
 
     /// True for doors of a client's dialect, on which a model is a duty.
@@ -62,8 +90,20 @@ impl Door {
             | Self::AnthropicMessages
             | Self::OpenAiResponses
             | Self::Gemini
-            | Self::Ollama => true,
-            Self::Route | Self::Chat | Self::Mcp | Self::Cli | Self::Classify | Self::Shadow => {
+            | Self::Ollama
+            | Self::Cohere
+            | Self::Embeddings
+            | Self::Rerank
+            | Self::Moderations
+            | Self::Images
+            | Self::Audio => true,
+            Self::Route
+            | Self::Chat
+            | Self::Mcp
+            | Self::Cli
+            | Self::Classify
+            | Self::Summarise
+            | Self::Shadow => {
                 false
             }
         }
@@ -114,6 +154,8 @@ pub struct CallContext {
     pub files: Vec<String>,
     /// Headers that a provider of the same dialect shall see (`anthropic-beta`).
     pub forward_headers: HeaderMap,
+    /// What it wants of the response cache.
+    pub cache: CacheWish,
     /// Kept with the call's record.
     pub metadata: Map<String, Value>,
 }

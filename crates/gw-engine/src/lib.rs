@@ -4,11 +4,15 @@
 //! [`gw_core::seam`], chosen by the binary.
 
 pub mod answer;
+pub mod cache;
+pub mod context;
 pub mod inbound;
 pub mod options;
 pub mod policy;
 pub mod provider;
 
+mod operate;
+mod operate_stream;
 mod run;
 
 mod admit;
@@ -17,6 +21,7 @@ mod classify;
 mod plan;
 mod preview;
 mod recall;
+mod refresh;
 mod relay;
 mod remember;
 mod reserve;
@@ -31,6 +36,7 @@ mod watch;
 
 mod encode;
 mod exchange;
+mod group;
 mod head;
 
 mod call;
@@ -43,14 +49,20 @@ mod meter;
 mod totals;
 
 pub use answer::{
-    Answer, AnswerBody, AnswerStream, CheckReport, Escalation, Failure, Head, Piece, Receipt, Whole,
+    Answer, AnswerBody, AnswerStream, CacheState, CheckReport, Escalation, Failure, Head, Piece,
+    Receipt, Whole,
 };
+pub use cache::{CacheMode, CacheOptions, CacheReport, CacheShare, CacheWish};
+pub use context::{ContextOptions, Stateless, Summariser};
 pub use engine::{Engine, Resources};
 pub use health::{HealthReport, ModelState, ProviderState};
 pub use inbound::{CallContext, Confirmation, Door, Inbound, Recall};
 pub use learning::Learning;
+pub use operate::{OperationAnswer, OperationBody, OperationInbound, OperationWhole};
+pub use operate_stream::OperationStream;
 pub use options::{EngineOptions, Snapshot};
 pub use policy::{Policies, Trial, TrialReport, Unit};
 pub use preview::Preview;
-pub use provider::{Credential, Provider};
+pub use provider::{Credential, Operations, Provider};
+pub use recall::messages_of;
 pub use totals::TotalsReport;

@@ -68,6 +68,11 @@ impl Meter {
         &self.model
     }
 
+    /// True where not all that was said was kept.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_fold_cut
+    }
+
     /// What was said, where it was to be kept: cut at the limit, and then without a last tool call,
     /// whose arguments would be half.
     pub(crate) fn into_reply(self) -> Option<ChatReply> {

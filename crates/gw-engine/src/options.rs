@@ -9,6 +9,8 @@ use gw_core::{Money, ProviderId};
 use gw_ledger::Unpriced;
 use gw_routing::RoutingOptions;
 
+use crate::cache::CacheOptions;
+use crate::context::ContextOptions;
 use crate::learning::Learning;
 use crate::policy::Policies;
 use crate::provider::Provider;
@@ -42,8 +44,8 @@ pub struct EngineOptions {
     pub breaker_open_ms: u64,
     /// How long a refused key is not used, in milliseconds.
     pub key_rest_ms: u64,
-    /// Turns of a conversation put before a new one.
-    pub recent_messages: usize,
+    /// How conversations are made short and told apart.
+    pub context: ContextOptions,
     /// True asks a free model how hard a request is; false goes by routing's own rules.
     pub classify_by_model: bool,
     /// What a good answer is worth, by the quality asked for: normal, high, critical. A higher layer is
@@ -59,6 +61,8 @@ pub struct EngineOptions {
     pub defaults: RequestDefaults,
     /// Timeouts of providers that set none.
     pub timeouts: Timeouts,
+    /// The response cache.
+    pub cache: CacheOptions,
 }
 
 /// Values for fields a client leaves out.
@@ -81,7 +85,7 @@ impl Default for EngineOptions {
             breaker_failures: 5,
             breaker_open_ms: 30_000,
             key_rest_ms: 60_000,
-            recent_messages: 10,
+            context: ContextOptions::default(),
             classify_by_model: false,
             answer_values: [250, 1_000, 5_000].map(|milli| Money::from_pico(milli * 1_000_000_000)),
             policies: Policies::default(),
@@ -89,6 +93,7 @@ impl Default for EngineOptions {
             learning: Learning::default(),
             defaults: RequestDefaults::default(),
             timeouts: Timeouts::default(),
+            cache: CacheOptions::default(),
         }
     }
 }

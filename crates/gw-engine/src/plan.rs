@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use gw_catalog::Offering;
+use gw_catalog::{Offering, Resolution};
 use gw_core::budget::Room;
 use gw_core::layer::Layer;
 use gw_core::{Error, Kind, ModelName, ProviderId, Result};
@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::health::Gate;
 use crate::learning::{self, Advised};
 use crate::policy;
-use crate::recall::Recalled;
+use crate::recall::{self, Recalled};
 
 /// A plan, and whom it was made for.
 pub(crate) struct Planned {
@@ -54,11 +54,80 @@ impl Planned {
     }
 }
 
-/// Asks routing for a plan. Candidates are never empty.
-pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
+/// No model on sale has a smaller window; what needs less is not compared with any.
+const SMALLEST_WINDOW: u64 = 2_000;
+
+/// Asks routing for a plan; where no window holds the request, the history is made short first.
+pub(crate) fn plan_within_window(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
     if call.is_edited {
         call.features = gw_routing::Features::of(&call.inbound.request);
     }
+    // Routing leaves it to the provider to refuse a model that was asked for by name.
+    if needed(call) > SMALLEST_WINDOW && is_named(call) {
+        let (largest, _) = windows(call);
+        if largest > 0 && needed(call) > largest {
+            shortened(call, largest);
+        }
+    }
+    let refused = match plan(call) {
+        Err(error) if error.kind() == Kind::ContextTooLong => error,
+        decided => return decided,
+    };
+    let (largest, smallest) = windows(call);
+    for window in [largest, smallest] {
+        if window > 0 && shortened(call, window) {
+            match plan(call) {
+                Err(error) if error.kind() == Kind::ContextTooLong => {}
+                decided => return decided,
+            }
+        }
+    }
+    Err(refused)
+}
+
+fn shortened(call: &mut Call, window: u64) -> bool {
+    let is_shorter = recall::make_room(call, window);
+    if is_shorter {
+        call.features = gw_routing::Features::of(&call.inbound.request);
+    }
+    is_shorter
+}
+
+/// Tokens of the prompt and of the answer that was asked for.
+fn needed(call: &Call) -> u64 {
+    let answer = call.features.max_output_tokens.unwrap_or(0);
+    call.features.likely_input_tokens.saturating_add(answer)
+}
+
+fn is_named(call: &Call) -> bool {
+    let name = call.inbound.request.model.trim();
+    let meant = call.snapshot.catalog.alias(name).unwrap_or(name);
+    matches!(parse_model_field(meant), ModelField::Named(_))
+}
+
+/// The largest and the smallest window of the models that the request may mean; 0 where none is known.
+fn windows(call: &Call) -> (u64, u64) {
+    let catalog = &call.snapshot.catalog;
+    let providers = &call.snapshot.provider_ids;
+    let name = call.inbound.request.model.trim();
+    let meant = catalog.alias(name).unwrap_or(name);
+    let windows: Vec<u64> = match catalog.resolve(meant, providers) {
+        Resolution::Found { candidates, .. } => {
+            candidates.iter().filter_map(|offering| offering.context_window).collect()
+        }
+        Resolution::NotFound { .. } => catalog
+            .offerings()
+            .iter()
+            .filter(|it| it.is_enabled && it.layer.is_some() && providers.contains(&it.provider))
+            .filter_map(|offering| offering.context_window)
+            .collect(),
+    };
+    let largest = windows.iter().copied().max().unwrap_or(0);
+    (largest, windows.into_iter().min().unwrap_or(0))
+}
+
+/// Asks routing for a plan. Candidates are never empty.
+fn plan(call: &mut Call) -> Result<Planned> {
     let room = call.engine.resources.budgets.room(&call.scopes, call.started_at_ms());
     policy::decide(call, &room)?;
     let context = &call.inbound.context;
@@ -87,10 +156,47 @@ pub(crate) fn plan(call: &mut Call, _recalled: Recalled) -> Result<Planned> {
     }
     call.advised = advised;
     call.route.summary.clone_from(&plan.summary);
-    let name = call.inbound.request.model.trim();
-    let meant = call.snapshot.catalog.alias(name).unwrap_or(name);
-    let is_named = matches!(parse_model_field(meant), ModelField::Named(_));
+    let is_named = is_named(call);
     Ok(Planned { plan, first, is_named, room })
+}
+
+/// Asks routing who answers a call that is no chat.
+pub(crate) fn plan_operation(call: &mut Call) -> Result<Planned> {
+    let operation = call.operation.clone();
+    let operation = operation.ok_or_else(|| Error::internal("a plan for no operation"))?;
+    let room = call.engine.resources.budgets.room(&call.scopes, call.started_at_ms());
+    let question = Question {
+        features: &call.features,
+        model: &call.inbound.request.model,
+        quality: None,
+        complexity: None,
+        task: None,
+        preferred_layer: None,
+        max_layer: max_layer(call, &room)?,
+        is_free_only: call.inbound.context.is_free_only,
+    };
+    let now_ms = call.engine.resources.clock.monotonic_ms();
+    let health = |provider: &ProviderId, model: &ModelName| {
+        health(call, provider, &call.health_name(model), now_ms)
+    };
+    let bar = |offering: &Offering, layer: Layer| bar(call, offering, layer);
+    let snapshot = gw_routing::Snapshot {
+        catalog: &call.snapshot.catalog,
+        providers: &call.snapshot.provider_ids,
+        health: &health,
+        bar: &bar,
+        options: &call.snapshot.routing,
+        learned: None,
+    };
+    let can = |offering: &Offering| {
+        let provider = call.snapshot.providers.get(&offering.provider);
+        provider.is_some_and(|it| it.operations.format(operation.kind).is_some())
+    };
+    let plan = gw_routing::plan_operation(operation.kind, &question, &snapshot, &can)?;
+    let first = plan.candidates.first().map(|first| Arc::clone(&first.offering));
+    let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
+    call.route.summary.clone_from(&plan.summary);
+    Ok(Planned { plan, first, is_named: true, room })
 }
 
 /// The models of one layer that may answer the call too, best first; none of `asked`, and no other

@@ -35,7 +35,7 @@ pub(crate) async fn preview(engine: &Arc<Engine>, inbound: Inbound) -> Result<Pr
 async fn look(call: &mut Call) -> Result<Preview> {
     let admitted = admit::admit(call)?;
     let recalled = recall::recall(call, admitted).await?;
-    let planned = plan::plan(call, recalled)?;
+    let planned = plan::plan_within_window(call, recalled)?;
     let first = planned.plan.candidates.first();
     let first = first.ok_or_else(|| Error::internal("a plan without candidates"))?;
     let need = reserve::need(call, &first.offering)?;

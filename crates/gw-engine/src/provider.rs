@@ -1,9 +1,11 @@
 //! A configured provider, ready to be called.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use gw_core::ProviderId;
-use gw_core::seam::{Dialect, Quirks, Timeouts, Upstream};
+use gw_core::operation::OperationKind;
+use gw_core::seam::{Dialect, OperationFormat, Quirks, Timeouts, Upstream};
 use http::{HeaderMap, HeaderName};
 use secrecy::SecretString;
 
@@ -18,6 +20,8 @@ pub struct Provider {
     /// Where calls of its dialect go: the whole address. `{path}` in it stands for the path that the
     /// dialect writes for each call (Gemini names the model there).
     pub url: String,
+    /// Its calls that are no chats.
+    pub operations: Operations,
     /// Where it lists its models, if it does.
     pub models_url: Option<String>,
     /// Its keys; empty for a provider that wants none.
@@ -59,6 +63,27 @@ impl Provider {
     /// True where configuration allows this model.
     pub fn allows(&self, model: &str) -> bool {
         self.model_filter.as_ref().is_none_or(|allows| allows(model))
+    }
+}
+
+/// A provider's calls that are no chats.
+#[derive(Clone, Default)]
+pub struct Operations {
+    /// Where they go: an address with `{path}` for the path that the format writes.
+    pub url: String,
+    /// How each kind is said; a kind that is not there is not offered.
+    pub formats: HashMap<OperationKind, Arc<dyn OperationFormat>>,
+}
+
+impl Operations {
+    /// How this kind is said.
+    pub fn format(&self, kind: OperationKind) -> Option<&Arc<dyn OperationFormat>> {
+        self.formats.get(&kind)
+    }
+
+    /// The address of a call whose format wrote this path.
+    pub fn address(&self, path: &str) -> String {
+        self.url.replace("{path}", path)
     }
 }
 

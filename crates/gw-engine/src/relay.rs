@@ -4,6 +4,7 @@
 //! the call is settled. The last frame is held back until the record is durable.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,11 +19,12 @@ use gw_core::{Error, ProviderId, Result};
 use tokio::sync::mpsc;
 
 use crate::answer::{Answer, AnswerBody, AnswerStream, Head, Piece, Receipt};
+use crate::cache::{self, Flight};
 use crate::call::Call;
 use crate::in_flight::failed;
 use crate::inbound::Recall;
 use crate::meter::Meter;
-use crate::remember;
+use crate::{group, refresh, remember};
 
 /// Frames that may come before the first content; a provider that sends more is let through.
 const FRAMES_BEFORE_CONTENT_MAX: usize = 256;
@@ -148,8 +150,12 @@ enum Ending {
 }
 
 async fn pump(mut call: Box<Call>, mut live: Live, client: mpsc::Sender<Piece>) {
-    let mut meter = Meter::new(call.inbound.context.recall == Recall::History);
-    let ending = carry(&mut live, &mut meter, &client).await;
+    let wants_fold = call.inbound.context.recall == Recall::History
+        || group::needs_answer(&call)
+        || call.course.wants_answer();
+    let mut meter = Meter::new(wants_fold);
+    let mut audience = Audience { client, is_gone: false, flight: call.course.flight() };
+    let ending = carry(&mut live, &mut meter, &mut audience).await;
     if matches!(ending, Ending::ClientGone | Ending::Broken(..)) {
         // Dropping the body now stops the provider before the books are closed.
         live.source = Source::Done;
@@ -160,13 +166,13 @@ async fn pump(mut call: Box<Call>, mut live: Live, client: mpsc::Sender<Piece>) 
         Ending::ClientGone => CallStatus::Cancelled,
         Ending::Broken(error, _) => failed(error),
     };
-    let receipt = close_books(&mut call, meter, status).await;
+    let receipt = close_books(&mut call, meter, status, &live.head).await;
     if let Ending::Proper(last) | Ending::Broken(_, last) = ending {
         // A client that leaves now has lost nothing but the end.
-        let _ = send(&client, Piece::Receipt(Box::new(receipt))).await;
-        let _ = send(&client, piece(&live.head, last)).await;
+        let _ = audience.send(Piece::Receipt(Box::new(receipt))).await;
+        let _ = audience.send(piece(&live.head, last)).await;
     }
-    drop(client);
+    drop(audience);
     if let Source::Body { body, .. } = &mut live.source {
         let _ = tokio::time::timeout(TAIL_WAIT, body.next()).await;
     }
@@ -186,8 +192,39 @@ fn judge(call: &Call, ending: &Ending) {
     }
 }
 
+/// Who hears a stream: its client, and equal requests that wait for its end.
+struct Audience {
+    client: mpsc::Sender<Piece>,
+    is_gone: bool,
+    flight: Option<Arc<Flight>>,
+}
+
+impl Audience {
+    /// False: the client is gone, or takes nothing any more, and nobody else waits.
+    async fn send(&mut self, piece: Piece) -> bool {
+        let patience = Duration::from_millis(CLIENT_STALL_MS_MAX);
+        if !self.is_gone {
+            self.is_gone = self.client.send_timeout(piece, patience).await.is_err();
+        }
+        self.is_there()
+    }
+
+    /// Ends when the client leaves.
+    async fn left(&mut self) {
+        if self.is_gone {
+            std::future::pending::<()>().await;
+        }
+        self.client.closed().await;
+        self.is_gone = true;
+    }
+
+    fn is_there(&self) -> bool {
+        !self.is_gone || self.flight.as_ref().is_some_and(|flight| flight.is_awaited())
+    }
+}
+
 /// Sends frame after frame until the stream ends one way or another.
-async fn carry(live: &mut Live, meter: &mut Meter, client: &mpsc::Sender<Piece>) -> Ending {
+async fn carry(live: &mut Live, meter: &mut Meter, audience: &mut Audience) -> Ending {
     loop {
         while let Some(mut frame) = live.frames.pop_front() {
             meter.observe(&frame.events);
@@ -200,13 +237,18 @@ async fn carry(live: &mut Live, meter: &mut Meter, client: &mpsc::Sender<Piece>)
             if frame.kind == FrameKind::End {
                 return Ending::Proper(frame);
             }
-            if !send(client, piece(&live.head, frame)).await {
+            if !audience.send(piece(&live.head, frame)).await {
                 return Ending::ClientGone;
             }
         }
         let read = tokio::select! {
             biased;
-            () = client.closed() => return Ending::ClientGone,
+            () = audience.left() => {
+                if !audience.is_there() {
+                    return Ending::ClientGone;
+                }
+                continue;
+            }
             read = live.source.read(&mut live.frames) => read,
         };
         match read {
@@ -217,7 +259,7 @@ async fn carry(live: &mut Live, meter: &mut Meter, client: &mpsc::Sender<Piece>)
                 // What came before the failure still belongs to the client.
                 while let Some(frame) = live.frames.pop_front() {
                     meter.observe(&frame.events);
-                    if !send(client, piece(&live.head, frame)).await {
+                    if !audience.send(piece(&live.head, frame)).await {
                         return Ending::ClientGone;
                     }
                 }
@@ -237,26 +279,29 @@ fn broken(error: Error, head: &Head, mut frame: Frame) -> Ending {
     Ending::Broken(error, frame)
 }
 
-/// False: the client is gone, or takes nothing any more.
-async fn send(client: &mpsc::Sender<Piece>, piece: Piece) -> bool {
-    let patience = Duration::from_millis(CLIENT_STALL_MS_MAX);
-    client.send_timeout(piece, patience).await.is_ok()
-}
-
 /// Settles the attempt, records the call and keeps the turns.
-async fn close_books(call: &mut Call, meter: Meter, status: CallStatus) -> Receipt {
+async fn close_books(call: &mut Call, meter: Meter, status: CallStatus, head: &Head) -> Receipt {
     let is_ok = status.is_ok();
     let report = meter.report(call.features.likely_input_tokens, is_ok);
     call.answered_as(meter.model());
     call.end_attempt(status.clone(), Some(&report));
+    let is_whole = !meter.is_cut();
+    let reply = meter.into_reply().filter(|_| is_ok);
+    if let Some(reply) = &reply {
+        group::name_by_answer(call, reply);
+    }
     let (record, receipt) = call.finish(status);
     let record = remember::keep_record(&call.engine, record);
-    match meter.into_reply() {
-        Some(reply) if is_ok => {
+    match reply {
+        Some(reply) => {
             let turns = remember::keep_turns(call, &reply);
             tokio::join!(record, turns);
+            refresh::refresh(call);
+            if is_whole {
+                cache::keep(call, head, &reply).await;
+            }
         }
-        _ => record.await,
+        None => record.await,
     }
     receipt
 }

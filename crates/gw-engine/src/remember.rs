@@ -9,14 +9,16 @@ use gw_core::record::{CallRecord, CallStatus, ConversationRef, StoredMessage};
 use gw_core::reply::ChatReply;
 
 use crate::answer::{Answer, AnswerBody, Whole};
+use crate::cache;
 use crate::call::Call;
 use crate::engine::Engine;
-use crate::events;
 use crate::exchange::WholeReply;
 use crate::inbound::Recall;
+use crate::{events, group, refresh};
 
 /// Ends a call that was answered at once.
 pub(crate) async fn whole(mut call: Box<Call>, answered: WholeReply) -> Answer {
+    group::name_by_answer(&mut call, &answered.reply);
     let (record, receipt) = call.finish(CallStatus::Ok);
     let record = keep_record(&call.engine, record);
     let turns = keep_turns(&call, &answered.reply);
@@ -24,7 +26,9 @@ pub(crate) async fn whole(mut call: Box<Call>, answered: WholeReply) -> Answer {
         tokio::join!(record, turns);
     })
     .await;
+    refresh::refresh(&mut call);
     let WholeReply { reply, raw, head } = answered;
+    cache::keep(&mut call, &head, &reply).await;
     Answer { head, body: AnswerBody::Whole(Box::new(Whole { reply, raw, receipt })) }
 }
 
@@ -58,6 +62,13 @@ pub(crate) fn keep_turns(
     let id = call.id;
     let store = Arc::clone(&call.engine.resources.conversations);
     let turns = turns(call, reply);
+    let stateless =
+        group::turns(call, reply, |message| stored(message, call.started_at_ms(), call));
+    if let Some((conversation, turns)) = stateless {
+        // The client has the history itself, so it does not wait for this copy.
+        let engine = Arc::clone(&call.engine);
+        call.engine.tasks.spawn(group::append(engine, id, conversation, turns));
+    }
     async move {
         let Some((conversation, turns)) = turns else { return };
         if let Err(error) = store.append(conversation, turns).await {

@@ -12,7 +12,6 @@ use gw_core::reservation::{Claim, Reservation};
 use gw_core::{Error, Kind, Money, Result, Retry};
 
 use crate::call::Call;
-use crate::inbound::Door;
 use crate::plan::Planned;
 
 /// Tokens an answer is reckoned with where neither the request nor the catalogue limits it.
@@ -86,7 +85,7 @@ pub(crate) async fn reserve(call: &mut Call, planned: &mut Planned) -> Result<Ar
         worst_case: need.money,
         worst_tokens: need.tokens,
         // The gateway's own question is none of the caller's requests.
-        requests: u64::from(call.inbound.door != Door::Classify),
+        requests: u64::from(!call.inbound.door.is_own()),
     };
     let budgets = Arc::clone(&call.engine.resources.budgets);
     let hold = Arc::new(Reservation::make(budgets, claim).await?);
@@ -147,6 +146,13 @@ fn consumed(attempts: &[AttemptRecord]) -> (Money, u64) {
 
 /// What one try at a model may need at worst.
 pub(crate) fn need(call: &Call, offering: &Offering) -> Result<Need> {
+    if let Some(operation) = &call.operation {
+        let most = &operation.most;
+        let tokens = most.total_input().saturating_add(most.total_output());
+        let priced = gw_ledger::worst_case_of(offering, most, call.started_at_ms());
+        let money = call.snapshot.engine.unpriced.worst_case(priced, tokens, &offering.id());
+        return Ok(Need { money: money.map_err(|error| error.with_field("model"))?, tokens });
+    }
     let input = call.features.input_tokens;
     let output = output_tokens(call, offering);
     let tokens = input.saturating_add(output);

@@ -28,8 +28,16 @@ pub(crate) fn settle(call: &mut Call) -> Receipt {
 
 /// What the answer saved. Attempts without an answer saved nothing, and simulated models neither.
 pub(crate) fn savings(call: &Call) -> Savings {
+    if let Some(served) = call.course.served.filter(|_| !call.route.is_demo) {
+        let reference = call.engine.reference();
+        let at_ms = call.started_at_ms();
+        let saved = gw_ledger::savings::savings(reference.as_deref(), None, &served.usage, at_ms);
+        return Savings { response_cache: served.cost, ..saved };
+    }
+    // Nothing that is no chat would have been asked of the top layer.
+    let is_chat = call.operation.is_none();
     let answered = call.answered.as_ref().or(call.attempts.last());
-    let Some(answered) = answered.filter(|_| !call.route.is_demo) else {
+    let Some(answered) = answered.filter(|_| is_chat && !call.route.is_demo) else {
         return Savings::default();
     };
     if matches!(answered.status, CallStatus::Failed { .. }) || call.route.layer.is_none() {

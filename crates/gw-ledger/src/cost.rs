@@ -108,6 +108,51 @@ pub fn worst_case_in(
         .max()
 }
 
+/// The part of what an operation uses that its model is paid by. What is counted by the piece
+/// (pictures, characters, seconds) counts where the model has a price for it, and then alone; tokens
+/// count otherwise, those that the model has a price for. Where nothing has one, all of it stays, so
+/// that the whole is unpriced.
+pub fn billable(offering: &Offering, usage: &Usage, at_ms: i64) -> Usage {
+    const PIECES: [TokenClass; 4] =
+        [TokenClass::Image, TokenClass::Character, TokenClass::Second, TokenClass::RerankSearch];
+    let Some(table) = offering.price_at(at_ms) else { return *usage };
+    let keep = |is_kept: &dyn Fn(TokenClass) -> bool| {
+        let mut kept = Usage::default();
+        for class in TokenClass::ALL.into_iter().filter(|class| is_kept(*class)) {
+            kept.add(class, usage.of(class));
+        }
+        kept
+    };
+    let is_listed = |class: TokenClass| table.listed(class, 0).is_some();
+    let pieces = keep(&|class| PIECES.contains(&class) && is_listed(class));
+    if pieces != Usage::default() {
+        return pieces;
+    }
+    let size = usage.total_input();
+    let tokens = keep(&|class| !PIECES.contains(&class) && table.rate(class, size).is_some());
+    if tokens == Usage::default() { *usage } else { tokens }
+}
+
+/// The most that an operation can cost, given the most it can use: the dearest of the prices that may
+/// hold while it runs. `None` where it is unpriced.
+pub fn worst_case_of(offering: &Offering, most: &Usage, at_ms: i64) -> Option<Money> {
+    if offering.is_free {
+        return Some(Money::ZERO);
+    }
+    let usage = billable(offering, most, at_ms);
+    let may_hold = offering
+        .prices
+        .iter()
+        .filter(|price| price.daily.is_some() || price.is_in_force(at_ms))
+        .map(|price| &price.table)
+        .chain(offering.price_at(at_ms));
+    may_hold
+        .map(|table| charge(table, &usage).ok())
+        .collect::<Option<Vec<Money>>>()?
+        .into_iter()
+        .max()
+}
+
 fn worst_of_table(table: &PriceTable, input: u64, output: u64) -> Option<Money> {
     const READ: [TokenClass; 5] = [
         TokenClass::Input,
@@ -166,6 +211,9 @@ fn class_words(class: TokenClass) -> &'static str {
         TokenClass::WebSearch => "web searches",
         TokenClass::RerankSearch => "rerank searches",
         TokenClass::Page => "pages",
+        TokenClass::Image => "pictures",
+        TokenClass::Character => "characters",
+        TokenClass::Second => "seconds",
     }
 }
 

@@ -114,14 +114,14 @@ mod tests {
         /// The parts are the whole, and the units are the usage.
         #[test]
         fn parts_add_up(
-            parts in any::<[u32; 15]>(),
+            parts in any::<[u32; 18]>(),
             is_free in any::<bool>(),
             tier in 0_usize..4,
         ) {
             let mut offering = Data::embedded().unlisted(&"p".into(), "p", "m");
             offering.prices = parse(
                 "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 iin=8 icr=2 out=15 think=20 aout=30 \
-                 iout=32 search=0.01 rerank=0.002 page=0.001 req=0.005 @batch=1/2 @priority=5/3 \
+                 iout=32 search=0.01 rerank=0.002 page=0.001 image=0.04 char=0.000015 second=0.0001 req=0.005 @batch=1/2 @priority=5/3 \
                  >200000 in=6 out=22.5",
             ).expect("prices");
             offering.is_free = is_free;
@@ -137,7 +137,8 @@ mod tests {
             prop_assert_eq!(input + output + fees, total);
             prop_assert!(request_fee <= fees);
             let units: u64 = items.iter().map(|item| item.units).sum();
-            let pieces = usage.web_search + usage.rerank_search + usage.page;
+            let pieces = usage.web_search + usage.rerank_search + usage.page + usage.image
+                + usage.character + usage.second;
             prop_assert_eq!(units, usage.total_input() + usage.total_output() + pieces);
             prop_assert!(!is_free || total == Money::ZERO);
         }

@@ -35,6 +35,8 @@ pub struct Keyring {
     known: RwLock<Known>,
     before_new: Option<BeforeNew>,
     asked: Mutex<Asked>,
+    /// When keys were last used that is not written yet: one entry for each key at most.
+    last_uses: Mutex<HashMap<String, i64>>,
 }
 
 /// How often the store was asked for unknown keys within a second.
@@ -68,11 +70,12 @@ impl Keyring {
             known: RwLock::default(),
             before_new: None,
             asked: Mutex::default(),
+            last_uses: Mutex::default(),
         }
     }
 
-    /// Does this before a key that another program made is served for the first time: what binds the
-    /// key was kept before it and must hold. Where it fails, the caller is refused for now.
+    /// Does this before keys that another program made are served for the first time: what binds a key
+    /// was kept before it and must hold. Where it fails, the caller is refused for now.
     #[must_use]
     pub fn with_before_new(
         mut self,
@@ -108,6 +111,10 @@ impl Keyring {
         let tree = Tree::new(self.store.scopes().await?);
         let keys = self.store.keys().await?;
         let secrets = self.store.secrets(now_ms).await?;
+        // What binds a key is kept before it: read after the keys, it holds before they are served.
+        if let Some(before_new) = &self.before_new {
+            before_new().await?;
+        }
         let mut known = self.known.write();
         let touched: HashMap<String, i64> = known
             .keys
@@ -322,7 +329,16 @@ impl Keyring {
         Ok(())
     }
 
-    async fn touch(&self, entry: &Entry, now_ms: i64) {
+    /// Writes down when keys were last used, as far as it is not; off the way of calls. When a key was
+    /// last used is worth knowing, and not worth a refused call: what cannot be written is left out.
+    pub async fn write_last_uses(&self) {
+        let last_uses = std::mem::take(&mut *self.last_uses.lock());
+        for (id, at_ms) in last_uses {
+            let _ = self.store.touch_key(&id, at_ms).await;
+        }
+    }
+
+    fn touch(&self, entry: &Entry, now_ms: i64) {
         let before = entry.touched_ms.load(Ordering::Relaxed);
         let is_due = now_ms.saturating_sub(before) >= TOUCH_MS;
         let mine = is_due
@@ -331,8 +347,7 @@ impl Keyring {
                 .compare_exchange(before, now_ms, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
         if mine {
-            // When a key was last used is worth knowing, and not worth a refused call.
-            let _ = self.store.touch_key(&entry.record.id, now_ms).await;
+            self.last_uses.lock().insert(entry.record.id.clone(), now_ms);
         }
     }
 }
@@ -346,7 +361,7 @@ impl Authenticator for Keyring {
             Some(verdict) => verdict?,
             None => self.ask(hash, now_ms).await?,
         };
-        self.touch(&entry, now_ms).await;
+        self.touch(&entry, now_ms);
         Ok(Arc::clone(&entry.principal))
     }
 

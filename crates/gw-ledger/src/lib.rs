@@ -27,7 +27,7 @@ pub mod display;
 
 pub use account::{Account, Totals};
 pub use book::{Ask, Book, BudgetAlert};
-pub use cost::{cost, price, worst_case, worst_case_in};
+pub use cost::{billable, cost, price, worst_case, worst_case_in, worst_case_of};
 pub use display::format_cost;
 pub use embedded::{Alert, EmbeddedBudgets};
 pub use gw_core::key::NewKey;

@@ -42,12 +42,13 @@ pub fn savings(
     };
     let whole = at_full_price(usage);
     // The same fees are charged at either model, where the reference model has them.
-    let no_fees = Usage { web_search: 0, rerank_search: 0, page: 0, ..whole };
+    let mut no_fees = whole;
+    no_fees.leave_out_fees();
     let baseline = reference.and_then(|it| price(it, whole).or_else(|| price(it, no_fees)));
     let prompt_cache = answered.filter(|_| touches_cache(usage)).and_then(|answered| {
         Some(price(answered, whole)?.saturating_sub(price(answered, *usage)?))
     });
-    Savings { baseline, prompt_cache }
+    Savings { baseline, prompt_cache, response_cache: None }
 }
 
 /// True where the provider's prompt cache was read or written.

@@ -26,14 +26,16 @@ pub(crate) const INSERT: &str = "
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico
+        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico,
+        response_cache_saved_pico
     ) SELECT
         id, conversation_id, model_id, layer, input_tokens, output_tokens,
         cost_pico / 1000000000000::float8,
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico
+        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico,
+        response_cache_saved_pico
     FROM json_to_recordset($1::text::json) AS call (
         id text, conversation_id text, model_id text, layer text, input_tokens bigint,
         output_tokens bigint, duration_ms bigint, success boolean, created_at bigint,
@@ -42,7 +44,7 @@ pub(crate) const INSERT: &str = "
         door text, provider text, model text, requested_model text, task text, complexity text,
         status text, error_message text, route_reason text, usage text, attempts text,
         metadata text, scopes text, row_bytes bigint, baseline_pico bigint,
-        prompt_cache_saved_pico bigint
+        prompt_cache_saved_pico bigint, response_cache_saved_pico bigint
     ) ON CONFLICT (id) DO NOTHING RETURNING id";
 
 /// A call as its row, which is also its form in the journal: every text is as PostgreSQL takes it.
@@ -84,6 +86,8 @@ pub(crate) struct CallRow {
     pub(crate) row_bytes: i64,
     pub(crate) baseline_pico: Option<i64>,
     pub(crate) prompt_cache_saved_pico: Option<i64>,
+    #[serde(default)]
+    pub(crate) response_cache_saved_pico: Option<i64>,
     pub(crate) cache_read_tokens: i64,
     pub(crate) cache_write_tokens: i64,
     pub(crate) reasoning_tokens: i64,
@@ -135,6 +139,7 @@ impl CallRow {
             row_bytes: 0,
             baseline_pico: call.savings.baseline.map(Money::pico),
             prompt_cache_saved_pico: call.savings.prompt_cache.map(Money::pico),
+            response_cache_saved_pico: call.savings.response_cache.map(Money::pico),
             cache_read_tokens: rows::int(usage.cache_read.saturating_add(usage.cache_read_audio)),
             cache_write_tokens: rows::int(usage.cache_write.saturating_add(usage.cache_write_long)),
             reasoning_tokens: rows::int(usage.reasoning),
@@ -270,6 +275,9 @@ fn read(row: &Row) -> Result<CallRecord, Fault> {
             baseline: row.try_get::<_, Option<i64>>("baseline_pico")?.map(Money::from_pico),
             prompt_cache: row
                 .try_get::<_, Option<i64>>("prompt_cache_saved_pico")?
+                .map(Money::from_pico),
+            response_cache: row
+                .try_get::<_, Option<i64>>("response_cache_saved_pico")?
                 .map(Money::from_pico),
         },
         metadata: rows::json_or_default(row, "metadata")?,

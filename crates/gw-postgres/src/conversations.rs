@@ -149,10 +149,11 @@ impl Conversations for PostgresStore {
 
     async fn heads(&self, query: ConversationQuery) -> Result<Vec<ConversationHead>> {
         let sql = "SELECT id, user_id, project_id, owner, created_at, updated_at,
-                       (SELECT count(*) FROM gateway.messages
-                        WHERE conversation_id = talk.id) AS messages,
-                       coalesce((SELECT max(version) FROM gateway.context_summaries
-                                 WHERE conversation_id = talk.id), 0) AS summary_version
+                       CASE WHEN $6 THEN (SELECT count(*) FROM gateway.messages
+                           WHERE conversation_id = talk.id) ELSE 0 END AS messages,
+                       CASE WHEN $6 THEN coalesce((
+                           SELECT max(version) FROM gateway.context_summaries
+                           WHERE conversation_id = talk.id), 0) ELSE 0 END AS summary_version
                    FROM gateway.conversations AS talk
                    WHERE ($1::text IS NULL OR id = $1) AND ($2::text IS NULL OR user_id = $2)
                        AND ($3::text IS NULL OR owner = $3)
@@ -162,7 +163,9 @@ impl Conversations for PostgresStore {
         let user = query.user_id.as_deref().map(|text| stored(text).into_owned());
         let owner = query.owner.as_deref().map(|text| stored(text).into_owned());
         let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-        let found = self.kept(sql, &[&id, &user, &owner, &query.before_ms, &limit]).await?;
+        let found = self
+            .kept(sql, &[&id, &user, &owner, &query.before_ms, &limit, &query.with_counts])
+            .await?;
         self.read(|| found.iter().map(read_head).collect())
     }
 
@@ -231,6 +234,10 @@ impl Conversations for PostgresStore {
                        todo_data = excluded.todo_data,
                        updated_at = greatest(list.updated_at, excluded.updated_at)";
         self.touch_and(&touch, put, &[&touch.id, &text, &touch.now_ms]).await.map(drop)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.journaled() > 0
     }
 }
 

@@ -30,6 +30,11 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 6, name: "context", sql: include_str!("../migrations/0006_context.sql") },
     Migration {
+        version: 7,
+        name: "response_cache",
+        sql: include_str!("../migrations/0007_response_cache.sql"),
+    },
+    Migration {
         version: 8,
         name: "outcomes",
         sql: include_str!("../migrations/0008_outcomes.sql"),

@@ -14,7 +14,7 @@ use crate::sums::hour_of;
 use crate::text::{self, stored};
 
 /// Columns that are summed, in the order of [`read`].
-const SUMMED: [&str; 15] = [
+const SUMMED: [&str; 16] = [
     "calls",
     "failed_calls",
     "cached_calls",
@@ -30,6 +30,7 @@ const SUMMED: [&str; 15] = [
     "compared_pico",
     "baseline_pico",
     "prompt_cache_saved_pico",
+    "response_cache_saved_pico",
 ];
 
 #[async_trait]
@@ -142,5 +143,6 @@ fn read(row: &Row, width: usize) -> Result<UsageGroup, Fault> {
         compared_cost: money(12)?,
         baseline: money(13)?,
         prompt_cache_saved: money(14)?,
+        response_cache_saved: money(15)?,
     })
 }

@@ -43,19 +43,19 @@ pub(crate) const ROLL_UP: &str = "
         hour_ms, group_hash, model_id, layer, provider, key_id, team_id, user_id, project_id,
         tags, calls, failed_calls, cached_calls, unpriced_calls, input_tokens, cache_read_tokens,
         cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms, compared_calls,
-        compared_pico, baseline_pico, prompt_cache_saved_pico
+        compared_pico, baseline_pico, prompt_cache_saved_pico, response_cache_saved_pico
     ) SELECT
         hour_ms, group_hash, model_id, layer, provider, key_id, team_id, user_id, project_id,
         tags, calls, failed_calls, cached_calls, unpriced_calls, input_tokens, cache_read_tokens,
         cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms, compared_calls,
-        compared_pico, baseline_pico, prompt_cache_saved_pico
+        compared_pico, baseline_pico, prompt_cache_saved_pico, response_cache_saved_pico
     FROM json_to_recordset($1::text::json) AS used (
         hour_ms bigint, group_hash text, model_id text, layer text, provider text, key_id text,
         team_id text, user_id text, project_id text, tags text[], calls bigint, failed_calls bigint, cached_calls bigint,
         unpriced_calls bigint, input_tokens bigint, cache_read_tokens bigint,
         cache_write_tokens bigint, output_tokens bigint, reasoning_tokens bigint, pico bigint,
         duration_ms bigint, compared_calls bigint, compared_pico bigint, baseline_pico bigint,
-        prompt_cache_saved_pico bigint
+        prompt_cache_saved_pico bigint, response_cache_saved_pico bigint
     ) ON CONFLICT (hour_ms, group_hash) DO UPDATE SET
         calls = gateway.plus(known.calls, excluded.calls),
         failed_calls = gateway.plus(known.failed_calls, excluded.failed_calls),
@@ -72,7 +72,9 @@ pub(crate) const ROLL_UP: &str = "
         compared_pico = gateway.plus(known.compared_pico, excluded.compared_pico),
         baseline_pico = gateway.plus(known.baseline_pico, excluded.baseline_pico),
         prompt_cache_saved_pico =
-            gateway.plus(known.prompt_cache_saved_pico, excluded.prompt_cache_saved_pico)";
+            gateway.plus(known.prompt_cache_saved_pico, excluded.prompt_cache_saved_pico),
+        response_cache_saved_pico =
+            gateway.plus(known.response_cache_saved_pico, excluded.response_cache_saved_pico)";
 
 /// What a batch adds.
 #[derive(Default)]
@@ -116,6 +118,7 @@ pub(crate) struct Used {
     compared_pico: i64,
     baseline_pico: i64,
     prompt_cache_saved_pico: i64,
+    response_cache_saved_pico: i64,
 }
 
 #[derive(Serialize)]
@@ -197,6 +200,7 @@ impl Sums {
             compared_pico: 0,
             baseline_pico: 0,
             prompt_cache_saved_pico: 0,
+            response_cache_saved_pico: 0,
         });
         let compared = call.cost_pico.zip(call.baseline_pico);
         for (sum, more) in [
@@ -215,6 +219,7 @@ impl Sums {
             (&mut used.compared_pico, compared.map_or(0, |(cost, _)| cost)),
             (&mut used.baseline_pico, compared.map_or(0, |(_, baseline)| baseline)),
             (&mut used.prompt_cache_saved_pico, call.prompt_cache_saved_pico.unwrap_or(0)),
+            (&mut used.response_cache_saved_pico, call.response_cache_saved_pico.unwrap_or(0)),
         ] {
             *sum = sum.saturating_add(more);
         }

@@ -1,4 +1,5 @@
-//! Budgets and limits that several instances of the gateway share through Redis.
+//! What several instances of the gateway share through Redis: budgets and limits, and what is kept
+//! at hand for a while.
 //!
 //! Knows Redis and the rules of `gw-ledger`; no HTTP and no other database: what dead instances spent
 //! comes through [`gw_core::seam::Instances`].
@@ -7,6 +8,7 @@ mod account;
 mod clerk;
 mod cluster;
 mod desk;
+mod hot;
 mod link;
 mod message;
 mod past;
@@ -16,3 +18,4 @@ pub mod testbed;
 mod tickets;
 
 pub use cluster::{ANSWER_MS, ClusterBudgets, LEASE_MS, OnLoss, Options};
+pub use hot::RedisHot;

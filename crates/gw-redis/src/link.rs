@@ -29,19 +29,8 @@ pub(crate) struct Link {
 impl Link {
     /// Prepares the connection; Redis need not be there yet.
     pub(crate) fn open(url: &str, prefix: &str, answer_ms: u64) -> Result<Self> {
-        let client = Client::open(url).map_err(|error| {
-            Error::new(Kind::InvalidRequest, format!("store.redis_url: {}", reason(&error)))
-                .with_field("store.redis_url")
-                .with_hint("write redis://[user:password@]host:port/database, or rediss:// for TLS")
-        })?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(Duration::from_millis(CONNECT_MS_MAX)))
-            .set_response_timeout(Some(Duration::from_millis(answer_ms)))
-            .set_max_delay(Duration::from_millis(RECONNECT_MS_MAX));
-        let connection = ConnectionManager::new_lazy_with_config(client, config)
-            .map_err(|error| unavailable(&error))?;
         Ok(Self {
-            connection,
+            connection: connect(url, answer_ms)?,
             script: Script::new(VAULT),
             // One slot of a cluster holds all keys: a call's accounts are one step.
             prefix: format!("{{{prefix}}}"),
@@ -77,8 +66,25 @@ impl Link {
     }
 }
 
-fn unavailable(error: &redis::RedisError) -> Error {
+pub(crate) fn unavailable(error: &redis::RedisError) -> Error {
     Error::new(Kind::StoreUnavailable, format!("Redis: {}", reason(error)))
+}
+
+/// A connection that comes back by itself; nothing is connected yet.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] where the address makes no sense.
+pub(crate) fn connect(url: &str, answer_ms: u64) -> Result<ConnectionManager> {
+    let client = Client::open(url).map_err(|error| {
+        Error::new(Kind::InvalidRequest, format!("store.redis_url: {}", reason(&error)))
+            .with_field("store.redis_url")
+            .with_hint("write redis://[user:password@]host:port/database, or rediss:// for TLS")
+    })?;
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(Duration::from_millis(CONNECT_MS_MAX)))
+        .set_response_timeout(Some(Duration::from_millis(answer_ms)))
+        .set_max_delay(Duration::from_millis(RECONNECT_MS_MAX));
+    ConnectionManager::new_lazy_with_config(client, config).map_err(|error| unavailable(&error))
 }
 
 /// What went wrong, without the address: it may hold a password.

@@ -29,6 +29,6 @@ pub use layers::{can_escalate, next_layer, select_initial_layer};
 pub use options::{RoutingOptions, TaskModels};
 pub use plan::{
     Advice, Bar, Candidate, Considered, Health, Plan, Question, Snapshot, Verdict, Weighed,
-    WeighedModel, plan, plan_without,
+    WeighedModel, plan, plan_operation, plan_without,
 };
 pub use prose::layer_in_message;

@@ -7,6 +7,7 @@
 mod draft;
 mod learned;
 mod named;
+mod operation;
 mod refusal;
 mod routed;
 mod scope;
@@ -24,6 +25,7 @@ use crate::features::Features;
 use crate::options::RoutingOptions;
 
 pub use learned::{ALL_PPM, Advice, WEIGHED_MAX, Weighed, WeighedModel};
+pub use operation::plan_operation;
 pub use screen::Verdict;
 
 /// Who forbids a model.

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use gw_core::Layer;
 use gw_core::limits::REQUEST_BODY_BYTES_MAX;
 use gw_core::seam::{
-    Authenticator, Dialect, DialectId, Governance, Outcomes, Responses, UsageReports,
+    Authenticator, Batches, Dialect, DialectId, Governance, Outcomes, PersonalData, Responses,
+    UsageReports,
 };
 use gw_engine::Engine;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::auth::Keys;
+use crate::batches::Desk;
 use crate::http::Route;
 use crate::traffic::Traffic;
 
@@ -40,6 +42,10 @@ pub struct App {
     pub dialects: Vec<Arc<dyn Dialect>>,
     /// Responses that clients continue by their id.
     pub responses: Arc<dyn Responses>,
+    /// Uploaded files and batches; `None` for a store that keeps none.
+    pub batches: Option<Arc<dyn Batches>>,
+    /// A conversation's or a user's data, to be shown or removed.
+    pub personal: Arc<dyn PersonalData>,
     /// The edge's own options.
     pub options: ServerOptions,
     /// The program's version, for `/health` and `/openapi.json`.
@@ -78,8 +84,19 @@ pub struct ServerOptions {
     pub host_names: Vec<String>,
     /// How long a stream may be silent before a sign of life is sent, in milliseconds.
     pub keep_alive_ms: u64,
+    /// Whose tokens are accepted, where any are; told to MCP clients.
+    pub login: Option<Login>,
     /// What `/health` shows of the configuration.
     pub health_view: HealthView,
+}
+
+/// An identity provider whose tokens are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Its issuer.
+    pub issuer: String,
+    /// The address of `/mcp` as clients know it; the one they call where not given.
+    pub resource: Option<String>,
 }
 
 impl Default for ServerOptions {
@@ -93,6 +110,7 @@ impl Default for ServerOptions {
             is_loopback: true,
             host_names: Vec::new(),
             keep_alive_ms: 15_000,
+            login: None,
             health_view: HealthView::default(),
         }
     }
@@ -232,6 +250,8 @@ pub(crate) struct Server {
     pub(crate) keys: Keys,
     pub(crate) traffic: Traffic,
     pub(crate) openapi: Bytes,
+    /// Batches under way.
+    pub(crate) batches: Desk,
     /// Places for WebSockets.
     pub(crate) sockets: Arc<Semaphore>,
     /// Routes by the pattern under which axum matched them, aliases included.

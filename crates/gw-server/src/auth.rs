@@ -122,7 +122,11 @@ impl Keys {
     }
 }
 
-fn check_admin(principal: &Principal) -> Result<(), Error> {
+/// Refuses a caller without an admin key.
+///
+/// # Errors
+/// [`Kind::Unauthenticated`] or [`Kind::Forbidden`].
+pub(crate) fn check_admin(principal: &Principal) -> Result<(), Error> {
     if principal.is_admin {
         return Ok(());
     }

@@ -27,9 +27,25 @@ const DRAIN_S_MAX: u64 = 10;
 /// A refusal with [`Kind::UnsupportedMediaType`], [`Kind::PayloadTooLarge`],
 /// [`Kind::RequestTimeout`], or [`Kind::InvalidRequest`] where the body broke off.
 pub(crate) async fn read(options: &ServerOptions, request: Request) -> Result<Bytes, Refusal> {
+    check_type(request.headers())?;
+    read_any(options, request).await
+}
+
+/// Reads a body that may be a form.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn read_form(options: &ServerOptions, request: Request) -> Result<Bytes, Refusal> {
+    let text = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if text.and_then(gw_dialect::operation::form::boundary).is_none() {
+        check_type(request.headers())?;
+    }
+    read_any(options, request).await
+}
+
+async fn read_any(options: &ServerOptions, request: Request) -> Result<Bytes, Refusal> {
     let (parts, mut body) = request.into_parts();
     check_encoding(&parts.headers)?;
-    check_type(&parts.headers)?;
     let bytes_max = options.body_bytes_max.min(REQUEST_BODY_BYTES_MAX);
     let announced = body.size_hint().lower();
     if usize::try_from(announced).map_or(true, |announced| announced > bytes_max) {

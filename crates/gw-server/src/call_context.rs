@@ -8,8 +8,8 @@ use gw_core::principal::Principal;
 use gw_core::record::ConversationRef;
 use gw_core::task::{Quality, TaskType};
 use gw_core::{ConversationId, Error, Kind, Layer};
-use gw_engine::{CallContext, Confirmation, Door, Recall};
-use http::header::USER_AGENT;
+use gw_engine::{CacheWish, CallContext, Confirmation, Door, Recall};
+use http::header::{CACHE_CONTROL, USER_AGENT};
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
@@ -30,6 +30,9 @@ const SESSION: [&str; 7] = [
 
 /// Members of a body that name the session: OpenRouter's, LiteLLM's, and what Codex caches by.
 const SESSION_FIELDS: [&str; 3] = ["session_id", "litellm_session_id", "prompt_cache_key"];
+
+/// Members of a request's metadata that name the conversation.
+const METADATA_FIELDS: [&str; 3] = ["conversation_id", "conversationId", "session_id"];
 
 /// The header in which LiteLLM's clients tag a call, separated by commas.
 const TAGS: &str = "x-litellm-tags";
@@ -82,6 +85,7 @@ pub(crate) fn read(
         confirmation: confirmation(headers)?,
         files: files(headers)?,
         forward_headers: forwarded(headers, door),
+        cache: cache(headers)?,
         metadata,
     })
 }
@@ -105,12 +109,13 @@ pub(crate) fn read_body(request: &ChatRequest, caller: &Principal, context: &mut
     });
 }
 
-/// The session as a member of the body, or within the user's id as Claude Code writes it.
+/// The session as a member of the body or of its metadata, or within the user's id as Claude Code writes it.
 fn session_of(request: &ChatRequest) -> Option<String> {
     let fields = &request.extra.fields;
     let named = SESSION_FIELDS.iter().find_map(|name| fields.get(*name)?.as_str());
+    let in_metadata = METADATA_FIELDS.iter().find_map(|name| request.metadata.get(*name)?.as_str());
     let of_user = request.user.as_deref().and_then(session_of_user);
-    named.map(str::to_owned).or(of_user).filter(|id| {
+    named.or(in_metadata).map(str::to_owned).or(of_user).filter(|id| {
         let is_short = (1..=CLIENT_ID_BYTES_MAX).contains(&id.len());
         is_short && !id.chars().any(char::is_control)
     })
@@ -160,14 +165,7 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
     let names: &[&'static str] = match door {
         Door::AnthropicMessages => &["anthropic-beta", "anthropic-version"],
         Door::OpenAiChat | Door::OpenAiResponses => &["openai-beta"],
-        Door::Gemini
-        | Door::Ollama
-        | Door::Route
-        | Door::Chat
-        | Door::Mcp
-        | Door::Cli
-        | Door::Classify
-        | Door::Shadow => &[],
+        _ => &[],
     };
     let mut forwarded = HeaderMap::new();
     for name in names {
@@ -176,6 +174,16 @@ fn forwarded(headers: &HeaderMap, door: Door) -> HeaderMap {
         }
     }
     forwarded
+}
+
+/// What `cache-control` says of the response cache; one of several headers is enough to forbid.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`] for a `max-age` that is no number of seconds.
+pub(crate) fn cache(headers: &HeaderMap) -> Result<CacheWish, Error> {
+    let values = headers.get_all(CACHE_CONTROL).iter();
+    let texts: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+    CacheWish::from_header(&texts.join(","))
 }
 
 /// A JSON object of plain values, kept with the call's record.

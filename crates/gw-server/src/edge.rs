@@ -13,13 +13,13 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use gw_core::principal::Principal;
 use gw_core::{Error, Kind};
-use http::header::ALLOW;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use crate::app::{Server, ServerOptions};
 use crate::auth::Scope;
 use crate::errors::Refusal;
-use crate::http::Route;
+use crate::http::{Route, protected_resource};
 use crate::surface::Surface;
 use crate::traffic::Visit;
 use crate::{accounts, origin, standing};
@@ -40,6 +40,8 @@ pub(crate) async fn edge(
     let visit = Visit::begin(&server.traffic, clock, label, request.uri().path(), request.method());
     let surface = Surface::of_request(request.method(), request.uri(), request.headers());
     let asked = cors_view(request.headers());
+    let path = route.as_ref().map_or("", |route| route.path);
+    let challenge = protected_resource::challenge(&server, path, request.uri(), request.headers());
     let version = request.version();
 
     let mut caller = None;
@@ -52,12 +54,16 @@ pub(crate) async fn edge(
         tracing::debug!(route = label, kind = ?refusal.kind(), "request refused");
         response = refusal.render(&server, surface);
     }
+    let is_unauthenticated = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
     if version >= Version::HTTP_2 {
         headers.remove(http::header::CONNECTION);
     }
     if let Some(principal) = &caller {
         standing::write(&server, principal, surface, headers);
+    }
+    if let Some(challenge) = challenge.filter(|_| is_unauthenticated) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     origin::add_cors(&server.app.options, &asked, headers);

@@ -139,7 +139,7 @@ fn status(error: &Error, surface: Surface) -> StatusCode {
     let status = match surface {
         _ if keeps => upstream,
         Surface::Anthropic => row.anthropic_status,
-        Surface::OpenAi | Surface::Gemini | Surface::Ollama | Surface::General => row.status,
+        _ => row.status,
     };
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

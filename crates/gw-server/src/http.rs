@@ -1,23 +1,34 @@
 //! The doors: one file each below, one line each in [`routes`].
 
 mod admin;
+mod audio;
+mod batches;
+mod cache;
 mod chat;
-mod chat_completions;
+pub(crate) mod chat_completions;
+mod cohere_chat;
+mod cohere_embed;
 pub(crate) mod context;
 mod conversation_stats;
+mod conversations;
 mod count_tokens;
+pub(crate) mod embeddings;
 mod feedback;
+mod files;
 mod generate_content;
 mod google_models;
 mod health;
 mod hello;
+pub(crate) mod images;
 mod livez;
 mod mcp;
-mod messages;
+pub(crate) mod messages;
 mod metrics;
 mod model;
 mod models;
+pub(crate) mod moderations;
 mod ollama_chat;
+mod ollama_embed;
 mod ollama_generate;
 mod ollama_ps;
 mod ollama_show;
@@ -25,11 +36,13 @@ mod ollama_tags;
 mod ollama_version;
 mod openapi_json;
 mod own_key;
+pub(crate) mod protected_resource;
 mod readyz;
+pub(crate) mod rerank;
 mod response;
 mod response_cancel;
 mod response_input_items;
-mod responses;
+pub(crate) mod responses;
 mod responses_socket;
 mod route;
 mod server_stats;
@@ -52,6 +65,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::{App, Server};
 use crate::auth::{Keys, Scope};
+use crate::batches::Desk;
 use crate::openapi::Operation;
 use crate::traffic::Traffic;
 use crate::{edge, openapi, query_key};
@@ -92,6 +106,22 @@ pub(crate) fn routes() -> Vec<Route> {
         response::door(),
         response_input_items::door(),
         response_cancel::door(),
+        embeddings::door(),
+        moderations::door(),
+        images::door(),
+        images::edits_door(),
+        audio::speech_door(),
+        audio::transcriptions_door(),
+        audio::translations_door(),
+        files::door(),
+        files::one_door(),
+        files::content_door(),
+        batches::door(),
+        batches::one_door(),
+        batches::cancel_door(),
+        rerank::door(),
+        cohere_chat::door(),
+        cohere_embed::door(),
         messages::door(),
         count_tokens::door(),
         models::door(),
@@ -100,6 +130,8 @@ pub(crate) fn routes() -> Vec<Route> {
         generate_content::door(),
         ollama_chat::door(),
         ollama_generate::door(),
+        ollama_embed::door(),
+        ollama_embed::legacy_door(),
         ollama_tags::door(),
         ollama_show::door(),
         ollama_ps::door(),
@@ -107,8 +139,18 @@ pub(crate) fn routes() -> Vec<Route> {
         route::door(),
         chat::door(),
         context::door(),
+        cache::stats_door(),
+        cache::clear_door(),
         stats::door(),
         conversation_stats::door(),
+        conversations::list::door(),
+        conversations::one::door(),
+        conversations::messages::door(),
+        conversations::summaries::door(),
+        conversations::todo::door(),
+        conversations::handoff::door(),
+        conversations::export::door(),
+        conversations::export::user_door(),
         server_stats::door(),
         usage::door(),
         usage::own_door(),
@@ -126,6 +168,7 @@ pub(crate) fn routes() -> Vec<Route> {
         admin::limits::door(),
         admin::limit::door(),
         mcp::door(),
+        protected_resource::door(),
         health::door(),
         livez::door(),
         readyz::door(),
@@ -151,7 +194,11 @@ pub fn router(app: App) -> Router {
     }
     let sockets = Arc::new(Semaphore::new(SOCKETS_MAX));
     let traffic = Traffic::default();
-    let server = Arc::new(Server { app, keys, traffic, openapi, sockets, table });
+    let batches = Desk::default();
+    let server = Arc::new(Server { app, keys, traffic, openapi, batches, sockets, table });
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(crate::batches::resume(Arc::clone(&server)));
+    }
     router
         .fallback(unknown_path)
         .layer(DefaultBodyLimit::disable())

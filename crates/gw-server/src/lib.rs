@@ -23,10 +23,12 @@ mod call_context;
 mod fields;
 
 mod ask;
+mod batches;
 mod errors;
 mod escalation;
 mod estimate;
 mod kept;
+mod operate;
 mod relay;
 mod respond;
 mod standing;
@@ -37,7 +39,8 @@ mod traffic;
 mod tools;
 
 pub use app::{
-    App, CallerKey, HealthView, LayerControl, Lifecycle, ModelChoice, ServerOptions, TaskModels,
+    App, CallerKey, HealthView, LayerControl, Lifecycle, Login, ModelChoice, ServerOptions,
+    TaskModels,
 };
 pub use http::router;
 pub use serve::{ServeOptions, serve};

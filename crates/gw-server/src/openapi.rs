@@ -86,6 +86,13 @@ impl Operation {
         )
         .parameter(
             "header",
+            "cache-control",
+            "What the response cache may do: `no-cache`, `no-store`, `max-age=SECONDS`, \
+             `only-if-cached`.",
+            &json!({"type": "string"}),
+        )
+        .parameter(
+            "header",
             "x-gateway-cross-check",
             "True checks the answer with other models, and holds a stream back until it is checked.",
             &json!({"type": "string", "enum": ["true", "false", "1", "0"]}),
@@ -113,6 +120,31 @@ impl Operation {
     /// A JSON body of a dialect's type.
     pub(crate) fn dialect_body(self, name: &str, example: Value) -> Self {
         self.body_as(dialect_reference(name), example)
+    }
+
+    /// The parameters of a page of a list.
+    pub(crate) fn page_parameters(self) -> Self {
+        let limit = json!({"type": "integer", "minimum": 1, "maximum": 100});
+        self.parameter("query", "limit", "Most entries; 20 where absent.", &limit).parameter(
+            "query",
+            "after",
+            "Id of the last entry of the page before.",
+            &optional_client_id(),
+        )
+    }
+
+    /// The id in the path.
+    pub(crate) fn id_parameter(self) -> Self {
+        self.parameter("path", "id", "Its id.", &client_id())
+    }
+
+    /// A form as body: its required parts, and the others, each with its schema.
+    pub(crate) fn form_body(mut self, required: &[&str], parts: &Value) -> Self {
+        let schema = json!({"type": "object", "required": required, "properties": parts});
+        let content = json!({"multipart/form-data": {"schema": schema}});
+        let body = json!({"required": true, "content": content});
+        self.object.insert("requestBody".to_owned(), body);
+        self
     }
 
     fn body_as(mut self, schema: Value, example: Value) -> Self {
@@ -198,6 +230,7 @@ impl Operation {
             Surface::Anthropic => dialect_reference("AnthropicError"),
             Surface::Gemini => dialect_reference("GoogleError"),
             Surface::Ollama => dialect_reference("OllamaError"),
+            Surface::Cohere => dialect_reference("CohereError"),
         };
         for kind in kinds {
             let row = kind.row();
@@ -215,6 +248,7 @@ impl Operation {
                     "code": row.status, "message": row.doc, "status": row.gemini_status,
                 }}),
                 Surface::Ollama => json!({"error": row.doc}),
+                Surface::Cohere => json!({"message": row.doc, "code": row.code}),
             };
             if !self.responses.contains_key(&status.to_string()) {
                 self =
@@ -338,7 +372,10 @@ fn call_answer_headers() -> Value {
             the answer was to be checked."),
         "x-gateway-escalation": text("`required`: a higher layer is offered; its layer, reason, token, \
             gain and price stand in `x-gateway-escalation-*`."),
-        "x-gateway-cache": text("`miss`: the answer came from a model."),
+        "x-gateway-cache": text(
+            "`hit`: from the response cache. `shared`: of an equal call under way. `miss`: from a \
+             model. `bypass`: from a model, and the cache was not asked.",
+        ),
         "x-gateway-demo": text("`true` where a simulated model answered."),
         "x-gateway-warning": text("What of the request the model's provider cannot be told."),
     })

@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::response::Response;
 use gw_core::Cost;
 use gw_core::chat::{Notice, NoticeAction};
-use gw_engine::{Head, Receipt};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use gw_engine::{CacheState, Head, Receipt};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 
 use crate::escalation;
@@ -55,7 +55,10 @@ pub(crate) fn write_head(head: &Head, surface: Surface, headers: &mut HeaderMap)
     headers.insert("x-gateway-model", ascii_value(&head.model_id));
     headers.insert("x-gateway-layer", HeaderValue::from_static(head.layer.as_str()));
     headers.insert("x-gateway-route-reason", ascii_value(&head.reason));
-    headers.insert("x-gateway-cache", HeaderValue::from_static("miss"));
+    headers.insert("x-gateway-cache", HeaderValue::from_static(head.cache.as_str()));
+    if let CacheState::Hit { age_s } = head.cache {
+        headers.insert(AGE, HeaderValue::from(age_s));
+    }
     escalation::write_headers(head, headers);
     if head.is_demo {
         headers.insert("x-gateway-demo", HeaderValue::from_static("true"));
@@ -70,7 +73,7 @@ pub(crate) fn write_head(head: &Head, surface: Surface, headers: &mut HeaderMap)
     }
     let own = match surface {
         Surface::Anthropic => "request-id",
-        Surface::OpenAi | Surface::Gemini | Surface::Ollama | Surface::General => "x-request-id",
+        _ => "x-request-id",
     };
     headers.entry(own).or_insert_with(|| ascii_value(&call_id));
 }

@@ -59,7 +59,7 @@ fn write_limit(
                 iso_instant(now_ms.saturating_add(reset_ms)),
             ),
         ],
-        Surface::OpenAi | Surface::Gemini | Surface::Ollama | Surface::General => [
+        _ => [
             (format!("x-ratelimit-limit-{word}"), limit),
             (format!("x-ratelimit-remaining-{word}"), remaining),
             (format!("x-ratelimit-reset-{word}"), span_text(status.reset_ms)),

@@ -14,6 +14,8 @@ pub(crate) enum Surface {
     Gemini,
     /// Ollama's `{error}`.
     Ollama,
+    /// Cohere's `{message}`.
+    Cohere,
     /// System A's `{error, ...}`.
     General,
 }
@@ -25,6 +27,19 @@ const GOOGLE_METHODS: [&str; 5] = [
     ":countTokens",
     ":embedContent",
     ":batchEmbedContents",
+];
+
+/// Roots of OpenAI's paths, without the version.
+const OPENAI: [&str; 9] = [
+    "/chat/completions",
+    "/responses",
+    "/embeddings",
+    "/moderations",
+    "/images",
+    "/audio",
+    "/files",
+    "/batches",
+    "/realtime",
 ];
 
 impl Surface {
@@ -46,10 +61,13 @@ impl Surface {
         if is_below(path, "/api") && path != "/api/hello" {
             return Self::Ollama;
         }
+        if is_below(path, "/v2") || ["/rerank", "/v1/rerank"].contains(&path) {
+            return Self::Cohere;
+        }
         let path = path.strip_prefix("/v1").unwrap_or(path);
         if is_below(path, "/messages") {
             Self::Anthropic
-        } else if is_below(path, "/chat/completions") || is_below(path, "/responses") {
+        } else if OPENAI.iter().any(|root| is_below(path, root)) {
             Self::OpenAi
         } else if is_below(path, "/models") {
             Self::of_models(path, headers)
@@ -76,6 +94,7 @@ impl Surface {
             Self::Anthropic => Some(DialectId::AnthropicMessages),
             Self::Gemini => Some(DialectId::Gemini),
             Self::Ollama => Some(DialectId::Ollama),
+            Self::Cohere => Some(DialectId::CohereChat),
             Self::General => None,
         }
     }

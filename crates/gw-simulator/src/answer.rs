@@ -89,12 +89,19 @@ pub(crate) fn split_events(body: &Bytes) -> Vec<Bytes> {
 pub(crate) enum Speech {
     OpenAi,
     Anthropic,
+    Cohere,
+    Bedrock,
 }
 
 impl Speech {
     pub(crate) fn of_path(path: &str) -> Self {
         let is_anthropic = path.ends_with("/messages") || path.ends_with("/messages/count_tokens");
-        if is_anthropic { Self::Anthropic } else { Self::OpenAi }
+        match path {
+            _ if is_anthropic || path.ends_with("awPredict") => Self::Anthropic,
+            _ if path.ends_with("/v2/chat") => Self::Cohere,
+            _ if path.ends_with("/converse") || path.ends_with("/converse-stream") => Self::Bedrock,
+            _ => Self::OpenAi,
+        }
     }
 
     /// An error answer as this provider's API words it.
@@ -114,6 +121,7 @@ impl Speech {
         let body = match self {
             Self::OpenAi => openai_error(message, openai_type, code),
             Self::Anthropic => anthropic_error(message, anthropic_type),
+            Self::Cohere | Self::Bedrock => serde_json::json!({ "message": message }),
         };
         WireAnswer::json(status, &body)
     }

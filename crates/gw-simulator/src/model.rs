@@ -1,15 +1,22 @@
 //! A model that understands requests well enough to be built against, and knows nothing.
 //!
-//! It speaks OpenAI chat completions and Anthropic messages, streamed or not, counts usage at about
+//! It speaks OpenAI chat completions, Anthropic messages (also at the addresses of Vertex AI), Cohere's
+//! chat and Bedrock's converse, streamed or not, answers calls that are no chats (`operations.rs`), counts
+//! usage at about
 //! four characters a token, calls tools it is forced to (or that the question speaks of), fills
 //! JSON schemas with least instances, and honours stop sequences and limits. Deterministic: the
 //! same body and seed give the same bytes.
 
 mod anthropic;
 mod ask;
+mod bedrock;
+mod cohere;
 mod openai;
+mod operations;
 mod reply;
 mod schema;
+
+pub(crate) use bedrock::frame as event_frame;
 
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
@@ -77,10 +84,24 @@ impl SimulatedModel {
                 () => unknown_path(speech, method, path),
             };
         }
+        if *method == Method::POST
+            && let Some(answer) = operations::answer(path, headers, body)
+        {
+            return answer;
+        }
         let is_known = *method == Method::POST
-            && ["/chat/completions", "/messages", "/messages/count_tokens"]
-                .iter()
-                .any(|it| is_about(it));
+            && [
+                "/chat/completions",
+                "/messages",
+                "/messages/count_tokens",
+                "/v2/chat",
+                "/converse",
+                "/converse-stream",
+                ":rawPredict",
+                ":streamRawPredict",
+            ]
+            .iter()
+            .any(|it| is_about(it));
         if !is_known {
             return unknown_path(speech, method, path);
         }
@@ -95,7 +116,16 @@ impl SimulatedModel {
         let speech = Speech::of_path(path);
         let ask = match speech {
             Speech::OpenAi => openai::read(body, stamp),
-            Speech::Anthropic => anthropic::read(body, stamp, !is_count),
+            Speech::Anthropic => {
+                let named = vertex_model(path).map(|model| {
+                    let mut body = body.clone();
+                    body["model"] = json!(model);
+                    body
+                });
+                anthropic::read(named.as_ref().unwrap_or(body), stamp, !is_count)
+            }
+            Speech::Cohere => cohere::read(body, stamp),
+            Speech::Bedrock => bedrock::read(path, body, stamp),
         };
         let ask = match ask {
             Ok(ask) => ask,
@@ -111,8 +141,16 @@ impl SimulatedModel {
         match speech {
             Speech::OpenAi => openai::write(&ask, &reply, created_s),
             Speech::Anthropic => anthropic::write(&ask, &reply),
+            Speech::Cohere => cohere::write(&ask, &reply),
+            Speech::Bedrock => bedrock::write(&ask, &reply),
         }
     }
+}
+
+/// The model that an address of Vertex AI names.
+fn vertex_model(path: &str) -> Option<&str> {
+    let (rest, method) = path.rsplit_once(':')?;
+    method.ends_with("awPredict").then(|| rest.rsplit('/').next().unwrap_or_default())
 }
 
 fn unknown_path(speech: Speech, method: &Method, path: &str) -> WireAnswer {

@@ -5,10 +5,12 @@
 
 mod calls;
 mod conversations;
+mod hot;
 mod jobs;
 mod money;
 mod outcomes;
 mod responses;
+mod tiers;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,12 +19,14 @@ use gw_core::layer::Layer;
 use gw_core::money::CostSource;
 use gw_core::record::{CallRecord, CallStatus, ConversationRef, Savings, StoredMessage};
 use gw_core::seam::{
-    Budgets, CallLog, Conversations, Jobs, Keys, Outcomes, PersonalData, Responses, StoreHealth,
-    UsageReports,
+    Budgets, CallLog, Conversations, Hot, Jobs, Keys, Outcomes, PersonalData, Responses,
+    StoreHealth, UsageReports,
 };
 use gw_core::task::{Complexity, TaskType};
 use gw_core::{CallId, ConversationId, Cost, Money, Usage};
 use serde_json::Map;
+
+pub use tiers::Ground;
 
 /// The instant around which the suite's records lie, in milliseconds since 1970.
 pub const NOW_MS: i64 = 1_790_000_000_000;
@@ -54,18 +58,7 @@ where
     calls::turns_do_not_multiply_sums(&*store, &*store).await;
     calls::unknown_conversation_has_no_sums(&*fresh().await).await;
 
-    conversations::keeps_every_field_of_a_turn(&*fresh().await).await;
-    conversations::keeps_any_text(&*fresh().await).await;
-    conversations::gives_the_last_turns_oldest_first(&*fresh().await).await;
-    conversations::deep_nesting_costs_no_text(&*fresh().await).await;
-    conversations::keeps_conversations_apart(&*fresh().await).await;
-    conversations::counts_summary_versions(&*fresh().await).await;
-    conversations::keeps_a_bounded_number_of_versions(&*fresh().await).await;
-    conversations::gives_turns_after_a_place(&*fresh().await).await;
-    conversations::lists_heads(&*fresh().await).await;
-    conversations::replaces_the_todo_list(&*fresh().await).await;
-    conversations::concurrent_appends_lose_nothing(fresh().await).await;
-    conversations::concurrent_summaries_get_versions_of_their_own(fresh().await).await;
+    run_conversations(&fresh).await;
 
     money::keys_are_found_by_their_hash(&*fresh().await).await;
     money::rotation_and_revocation_hold(&*fresh().await).await;
@@ -86,6 +79,63 @@ where
     let store = fresh().await;
     store.check().await.expect("an open store is alive");
     store.flush().await.expect("an open store can be flushed");
+}
+
+/// Runs the checks of conversations, each on a store of its own.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn run_conversations<S, F>(fresh: impl Fn() -> F)
+where
+    S: Conversations,
+    F: Future<Output = Arc<S>>,
+{
+    conversations::keeps_every_field_of_a_turn(&*fresh().await).await;
+    conversations::keeps_any_text(&*fresh().await).await;
+    conversations::gives_the_last_turns_oldest_first(&*fresh().await).await;
+    conversations::deep_nesting_costs_no_text(&*fresh().await).await;
+    conversations::keeps_conversations_apart(&*fresh().await).await;
+    conversations::counts_summary_versions(&*fresh().await).await;
+    conversations::keeps_a_bounded_number_of_versions(&*fresh().await).await;
+    conversations::gives_turns_after_a_place(&*fresh().await).await;
+    conversations::lists_heads(&*fresh().await).await;
+    conversations::replaces_the_todo_list(&*fresh().await).await;
+    conversations::concurrent_appends_lose_nothing(fresh().await).await;
+    conversations::concurrent_summaries_get_versions_of_their_own(fresh().await).await;
+}
+
+/// Runs the checks of a hot store, each on an empty one.
+///
+/// # Panics
+/// Where the store breaks its contract.
+pub async fn run_hot<F>(fresh: impl Fn() -> F)
+where
+    F: Future<Output = Arc<dyn Hot>>,
+{
+    hot::keeps_and_removes(&*fresh().await).await;
+    hot::replaces_what_is_expected_only(&*fresh().await).await;
+    hot::keeps_any_bytes(&*fresh().await).await;
+    hot::removes_by_pattern_within_a_family(&*fresh().await).await;
+    hot::one_of_many_gets_there_first(fresh().await).await;
+}
+
+/// Runs the checks of conversations at hand, with what goes wrong: `fresh` gives an empty durable
+/// store and an empty hot one, `flush` empties the hot one from outside.
+///
+/// # Panics
+/// Where a promise is broken.
+pub async fn run_tiers<F>(fresh: impl Fn() -> F, flush: impl AsyncFn())
+where
+    F: Future<Output = Ground>,
+{
+    tiers::a_flush_in_mid_conversation_loses_nothing(&fresh().await, &flush).await;
+    tiers::an_entry_that_ran_out_is_fetched_again(&fresh().await).await;
+    tiers::a_value_at_hand_is_served_from_there(&fresh().await).await;
+    tiers::a_crash_between_hot_and_cold_shows_the_truth(&fresh().await).await;
+    tiers::a_reader_that_was_overtaken_leaves_nothing_old(&fresh().await).await;
+    tiers::foreign_entries_are_no_conversation(&fresh().await).await;
+    tiers::two_replicas_appending_at_once_lose_nothing(&fresh().await).await;
+    tiers::what_was_appended_is_seen_whatever_the_order_of_steps(&fresh().await).await;
 }
 
 /// Runs the checks of personal data, each on a store of its own.

@@ -10,7 +10,8 @@ use gw_config::{Purpose, Settings};
 use gw_core::Layer;
 use gw_ledger::NewKey;
 use gw_server::{
-    App, CallerKey, HealthView, LayerControl, Lifecycle, ServeOptions, ServerOptions, TaskModels,
+    App, CallerKey, HealthView, LayerControl, Lifecycle, Login, ServeOptions, ServerOptions,
+    TaskModels,
 };
 use tokio::net::TcpListener;
 
@@ -21,6 +22,9 @@ use crate::output::Output;
 use crate::setup::Setup;
 use crate::store::Use;
 use crate::{alerts, discovery, logging, mcp, money};
+
+/// Longest that the end waits for alerts to be posted.
+const POSTS_GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Result<()> {
@@ -73,6 +77,8 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         governance: Arc::new(gateway.office()),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::clone(&gateway.store.responses),
+        batches: gateway.store.batches.clone(),
+        personal: Arc::clone(&gateway.store.personal),
         options: server_options(&settings, address),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at_ms: gateway.engine.resources().clock.monotonic_ms(),
@@ -89,7 +95,8 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     }
     let in_step = gateway.governance.clone().keep_in_step(gateway.store.clone());
     let in_step = tokio::spawn(in_step);
-    let posting = gateway.messenger.take().map(|messenger| tokio::spawn(messenger.run()));
+    let (posts, stop_posting) = tokio::sync::oneshot::channel();
+    let posting = gateway.messenger.take().map(|it| tokio::spawn(it.run(stop_posting)));
     let backlog = gateway.store.backlog.clone();
     let handing_over = tokio::spawn(async move {
         if let Some(backlog) = backlog {
@@ -113,9 +120,6 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
     looking.abort();
     following.abort();
     in_step.abort();
-    if let Some(posting) = posting {
-        posting.abort();
-    }
     // Streams that outlived their connection are settled and recorded before the store closes.
     let grace = Duration::from_millis(settings.server.shutdown_grace_ms);
     if tokio::time::timeout(grace, gateway.engine.drain()).await.is_err() {
@@ -131,6 +135,14 @@ pub(crate) async fn run(args: &ServeArgs, setup: &Setup, output: Output) -> Resu
         ));
     }
     gateway.governance.budgets.stop().await;
+    gateway.governance.keyring.write_last_uses().await;
+    // The last calls may have reached a threshold.
+    drop(posts);
+    if let Some(posting) = posting
+        && tokio::time::timeout(grace.min(POSTS_GRACE), posting).await.is_err()
+    {
+        output.warning("some alerts did not reach alerts.webhook.url before the end");
+    }
     gateway.store.health.flush().await?;
     served.context("serving failed")
 }
@@ -174,6 +186,11 @@ fn server_options(settings: &Settings, address: SocketAddr) -> ServerOptions {
             .collect(),
         allow_anonymous: !server.require_key,
         is_loopback: address.ip().is_loopback(),
+        login: server
+            .oidc
+            .issuer
+            .clone()
+            .map(|issuer| Login { issuer, resource: server.oidc.resource.clone() }),
         health_view: HealthView {
             log_level: word(&settings.log.level),
             default_layer: Some(routing.default_layer),

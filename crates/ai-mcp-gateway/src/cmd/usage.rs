@@ -174,6 +174,7 @@ fn group_of(by: &[UsageBy], object: &Value) -> UsageGroup {
         compared_cost: money("compared_cost_pico_usd"),
         baseline: money("baseline_pico_usd"),
         prompt_cache_saved: money("prompt_cache_saved_pico_usd"),
+        response_cache_saved: money("response_cache_saved_pico_usd"),
     }
 }
 
@@ -209,6 +210,12 @@ fn table(by: &[UsageBy], groups: &[UsageGroup], total: &UsageGroup) -> String {
             "always the top layer: {} instead of {} for {} calls; {} of what was saved is the \
              providers' prompt caches\n",
             total.baseline, total.compared_cost, total.compared_calls, total.prompt_cache_saved,
+        ));
+    }
+    if total.cached_calls > 0 {
+        text.push_str(&format!(
+            "{} calls answered from the response cache, where models had cost {}\n",
+            total.cached_calls, total.response_cache_saved,
         ));
     }
     if total.unpriced_calls > 0 {

@@ -26,9 +26,6 @@ const SKIPPED: &[(&str, &str)] = &[
     ("/gw/mcp", "MCP"),
     ("/.well-known/", "MCP authorization"),
     ("/register", "MCP authorization"),
-    ("/v1/embeddings", "embeddings"),
-    ("/api/embed", "embeddings"),
-    ("/v2/chat", "Cohere's own dialect"),
 ];
 
 /// What cannot be said in the other dialect, so that a refusal is the honest answer: part of the
@@ -89,6 +86,8 @@ fn dialect_of(path: &str) -> Option<DialectId> {
     let bare = path.split('?').next()?;
     if bare.ends_with("/chat/completions") {
         Some(DialectId::OpenAiChat)
+    } else if bare.ends_with("/v2/chat") {
+        Some(DialectId::CohereChat)
     } else if bare.ends_with("/messages") {
         Some(DialectId::AnthropicMessages)
     } else if bare.ends_with("/responses") {
@@ -187,7 +186,11 @@ fn decoded(id: DialectId, reply: &Reply) -> Result<(), String> {
 
 /// Looks at answers that are no completions.
 fn listed(path: &str, body: &Value) -> Result<(), String> {
-    let is_well = if path.contains("count_tokens") {
+    let is_well = if path.contains("/embeddings") {
+        body["data"][0]["embedding"].is_array() || body["data"][0]["embedding"].is_string()
+    } else if path.contains("/api/embed") {
+        body["embeddings"][0].is_array()
+    } else if path.contains("count_tokens") {
         body["input_tokens"].is_u64()
     } else if path.contains(":countTokens") {
         body["totalTokens"].is_u64()

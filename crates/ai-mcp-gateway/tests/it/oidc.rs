@@ -179,3 +179,44 @@ async fn claims_are_accounts() {
     let foreign = jsonwebtoken::encode(&header, &claims(), &signer.key).unwrap();
     assert_eq!(status(&gateway, &foreign).await, 401, "a secret verifies no public key's words");
 }
+
+/// An MCP client that is refused finds out where tokens are given, and whether its own was meant for
+/// this gateway (RFC 9728, RFC 8707).
+#[tokio::test(flavor = "multi_thread")]
+async fn mcp_clients_are_told_who_gives_tokens() {
+    let signer = Signer::new("k1");
+    let listed = json!({"keys": [signer.listed()]}).to_string();
+    let resource = "https://gateway.example/mcp";
+    let launch = Launch::new().closed().env("JWKS", listed).toml(&format!(
+        "[server.oidc]\nissuer = \"{ISSUER}\"\nresource = \"{resource}\"\njwks = \"{{env:JWKS}}\"\n"
+    ));
+    let gateway = launch.serve().await;
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "t", "version": "1"}}});
+    let accept = ("accept", "application/json, text/event-stream");
+    let refused = gateway.post_bytes("/mcp", &[accept], hello.to_string().into()).await;
+    assert_eq!(refused.status, 401);
+    let address = "https://gateway.example/.well-known/oauth-protected-resource/mcp";
+    let wanted = format!("Bearer resource_metadata=\"{address}\"");
+    assert_eq!(refused.header("www-authenticate"), wanted);
+    for path in ["", "/mcp", "/mcp/all"] {
+        let told = gateway.get(&format!("/.well-known/oauth-protected-resource{path}")).await.ok();
+        assert_eq!(told["resource"], resource);
+        assert_eq!(told["authorization_servers"], json!([ISSUER]));
+    }
+    for (audience, status) in [(resource, 200), ("https://other.example/mcp", 401)] {
+        let token = format!("Bearer {}", signer.sign(&with("aud", json!(audience))));
+        let headers = [accept, ("authorization", token.as_str())];
+        let answer = gateway.post_bytes("/mcp", &headers, hello.to_string().into()).await;
+        assert_eq!(answer.status, status, "{audience}: {}", answer.text());
+        if status == 401 {
+            assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""));
+        }
+    }
+    // The other doors keep their own words, and without tokens nothing is advertised.
+    let other = gateway.post("/v1/chat/completions", &json!({})).await;
+    assert_eq!((other.status, other.header("www-authenticate")), (401, "Bearer"));
+    let gateway = Launch::new().serve().await;
+    assert_eq!(gateway.get("/.well-known/oauth-protected-resource/mcp").await.status, 404);
+}

@@ -25,6 +25,14 @@ const DESCRIBING: &[&str] = &[
     "OLLAMA_HOST",
     "OPENAI_ORGANIZATION",
     "OPENAI_ORG_ID",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_CLOUD_LOCATION",
 ];
 
 impl Resolver {
@@ -87,6 +95,12 @@ impl Resolver {
                 .or_else(|| (id == "ollama").then(|| OLLAMA_MODEL.to_owned())),
             timeouts: raw.timeouts.over(timeouts),
             organization: raw.organization,
+            region: raw.region,
+            project: raw.project,
+            aws_access_key_id: raw.aws_access_key_id,
+            aws_secret_access_key: raw.aws_secret_access_key,
+            aws_session_token: raw.aws_session_token,
+            service_account_file: raw.service_account_file,
             catalog: raw.catalog,
             is_free: raw.is_free.unwrap_or(known.is_some_and(|known| known.is_free)),
             quirks: raw.quirks,
@@ -103,7 +117,10 @@ impl Resolver {
         known: Option<&WellKnown>,
         api_keys: &[Secret],
     ) -> bool {
-        let has_credentials = !api_keys.is_empty() || raw.headers.keys().any(|name| is_auth(name));
+        let has_key = !api_keys.is_empty() || raw.headers.keys().any(|name| is_auth(name));
+        let has_cloud_key = raw.aws_access_key_id.is_some() || raw.service_account_file.is_some();
+        // A cloud's credentials lie in many environments for other ends: they alone want nothing.
+        let has_credentials = has_key || has_cloud_key;
         let needs_url = raw.base_url.is_none() && known.is_none_or(|known| known.needs_base_url);
         let needs_key = known.is_some_and(|known| known.needs_key && raw.base_url.is_none())
             && !has_credentials;
@@ -129,7 +146,11 @@ impl Resolver {
             return true;
         }
         let is_cloud = known.is_some_and(|known| known.needs_key);
-        let is_wanted = if is_cloud { has_credentials } else { self.is_asked_for(path) };
+        let is_wanted = if is_cloud {
+            has_key || (has_cloud_key && self.is_asked_for(path))
+        } else {
+            self.is_asked_for(path)
+        };
         if is_wanted && needs_url {
             self.warning(
                 path,

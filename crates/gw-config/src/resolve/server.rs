@@ -48,7 +48,10 @@ impl Resolver {
         if oidc.issuer.is_none() {
             return;
         }
-        if oidc.audience.is_empty() {
+        if let Some(resource) = &oidc.resource {
+            self.check_url("server.oidc.resource", resource, "https://gateway.example/mcp");
+        }
+        if oidc.audience.is_empty() && oidc.resource.is_none() {
             self.problem(
                 "server.oidc.audience",
                 "server.oidc.issuer is set, and server.oidc.audience is empty".to_owned(),

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Resolver;
 use crate::secret::Secret;
-use crate::section::store::{MEMORY, Postgres, RawStore, Redis, Store};
+use crate::section::store::{Hot, MEMORY, Postgres, RawStore, Redis, Store};
 
 const REDIS_EXAMPLE: &str = "write it like redis://:password@host:6379/0, rediss:// for TLS";
 
@@ -17,7 +17,12 @@ const EXAMPLE: &str = "write it like postgres://user:password@host:5432/database
 impl Resolver {
     pub(super) fn store(&mut self, mut raw: RawStore) -> Store {
         let postgres = self.postgres(&mut raw);
-        let redis = self.redis(&mut raw, postgres.is_some());
+        let hot = self.redis_url(&mut raw).map(|(url, is_named)| {
+            (Hot { url, key_prefix: std::mem::take(&mut raw.redis_key_prefix) }, is_named)
+        });
+        let redis = hot.as_ref().and_then(|(hot, is_named)| {
+            self.redis(&mut raw, &hot.url, *is_named, postgres.is_some())
+        });
         let path = match postgres {
             // Nothing is kept in a file; one that is named does no harm.
             Some(_) => raw.path.take(),
@@ -27,6 +32,7 @@ impl Resolver {
             path,
             postgres,
             redis,
+            hot: hot.map(|(hot, _)| hot),
             durability: raw.durability,
             readers: raw.readers,
             busy_timeout_ms: raw.busy_timeout_ms,
@@ -137,8 +143,8 @@ impl Resolver {
         Some(Secret::new(url))
     }
 
-    /// Counters that gateways share: what dead ones spent is found in the database they share too.
-    fn redis(&mut self, raw: &mut RawStore, has_postgres: bool) -> Option<Redis> {
+    /// The address of the Redis server, and whether it was given as such.
+    fn redis_url(&mut self, raw: &mut RawStore) -> Option<(Secret, bool)> {
         let is_named = raw.redis_url.is_some();
         let url = match raw.redis_url.take() {
             Some(url) => {
@@ -159,9 +165,21 @@ impl Resolver {
                 }
             },
         };
+        Some((url, is_named))
+    }
+
+    /// Counters that gateways share: what dead ones spent is found in the database they share too.
+    fn redis(
+        &mut self,
+        raw: &mut RawStore,
+        url: &Secret,
+        is_named: bool,
+        has_postgres: bool,
+    ) -> Option<Redis> {
         if !has_postgres {
             let message = "budgets and limits are shared through Redis only with a PostgreSQL \
-                           database; this gateway counts for itself";
+                           database; this gateway counts for itself, and keeps answers of the \
+                           response cache there";
             let key = if is_named { "store.redis_url" } else { "store.redis_host" };
             self.warning(key, message.to_owned());
             return None;
@@ -183,7 +201,7 @@ impl Resolver {
             let message = "store.redis_prefix is empty or holds a brace".to_owned();
             self.problem("store.redis_prefix", message, "write a word like ai-mcp-gateway");
         }
-        Some(Redis { url, prefix, loss: raw.redis_loss, except_kinds, except_scopes })
+        Some(Redis { url: url.clone(), prefix, loss: raw.redis_loss, except_kinds, except_scopes })
     }
 
     fn redis_without_host(&mut self, raw: &RawStore) {

@@ -51,6 +51,10 @@ fn the_reference_names_every_key_and_every_variable() {
     }
     assert!(page.contains("`GATEWAY_PROVIDERS__<ID>__API_KEY`"));
     for known in WELL_KNOWN.iter() {
-        assert!(page.contains(&format!("{}_BASE_URL", known.id.to_uppercase())), "{}", known.id);
+        assert!(
+            page.contains(&format!("{}_BASE_URL", known.id.to_uppercase().replace('-', "_"))),
+            "{}",
+            known.id
+        );
     }
 }

@@ -16,6 +16,10 @@ pub struct Oidc {
     /// What the `aud` of a token must hold one of.
     #[schemars(extend("x-example" = ["ai-mcp-gateway"]))]
     pub audience: Vec<String>,
+    /// The address of this gateway's `/mcp` as clients know it. MCP clients are told it, and tokens may
+    /// hold it in `aud`.
+    #[schemars(extend("x-example" = "https://gateway.example/mcp"))]
+    pub resource: Option<String>,
     /// Where the provider's keys are read: at the start, and when a token names an unknown one, at
     /// most once a minute.
     #[schemars(extend("x-example" = "https://login.example/realm/certs"))]

@@ -45,6 +45,24 @@ pub struct RawProvider {
     /// Organization to bill, for providers that know the word.
     #[schemars(extend("x-example" = "org-123"))]
     pub organization: Option<String>,
+    /// The cloud's region or location, which its address names: `eu-west-1`, `europe-west1`.
+    #[schemars(extend("x-example" = "eu-west-1"))]
+    pub region: Option<String>,
+    /// The Google Cloud project, where it is not that of the service account.
+    #[schemars(extend("x-example" = "my-project"))]
+    pub project: Option<String>,
+    /// The id of an AWS access key; requests are signed with it (Signature Version 4).
+    #[schemars(extend("x-example" = "AKIAIOSFODNN7EXAMPLE"))]
+    pub aws_access_key_id: Option<Secret>,
+    /// The secret of the AWS access key.
+    #[schemars(extend("x-example" = "secret"))]
+    pub aws_secret_access_key: Option<Secret>,
+    /// The token of temporary AWS credentials.
+    #[schemars(extend("x-example" = "token"))]
+    pub aws_session_token: Option<Secret>,
+    /// Where the JSON key file of a Google service account is.
+    #[schemars(extend("x-example" = "/run/secrets/google.json"))]
+    pub service_account_file: Option<String>,
     /// The provider whose catalogue rows and prices apply, where it is not its own id.
     #[schemars(extend("x-example" = "openai"))]
     pub catalog: Option<String>,
@@ -149,6 +167,18 @@ pub struct Provider {
     pub timeouts: Timeouts,
     /// Organization to bill.
     pub organization: Option<String>,
+    /// The cloud's region or location.
+    pub region: Option<String>,
+    /// The Google Cloud project.
+    pub project: Option<String>,
+    /// The id of an AWS access key.
+    pub aws_access_key_id: Option<Secret>,
+    /// The secret of the AWS access key.
+    pub aws_secret_access_key: Option<Secret>,
+    /// The token of temporary AWS credentials.
+    pub aws_session_token: Option<Secret>,
+    /// Where the JSON key file of a Google service account is.
+    pub service_account_file: Option<String>,
     /// The provider whose catalogue rows apply; `None`: those of its own id.
     pub catalog: Option<String>,
     /// True where its tokens cost nothing.

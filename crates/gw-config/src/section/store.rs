@@ -55,7 +55,8 @@ pub struct RawStore {
     /// Megabytes of that journal; beyond them calls are no longer recorded until PostgreSQL is back.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub journal_megabytes_max: u64,
-    /// Redis server through which several gateways share budgets and limits; needs PostgreSQL.
+    /// Redis server that keeps answers of the response cache. With PostgreSQL, several gateways
+    /// share budgets, limits and what is at hand of conversations through it as well.
     #[schemars(extend("x-example" = "redis://cache.example:6379/0"))]
     pub redis_url: Option<Secret>,
     /// Host of the Redis server, where `redis_url` is not set.
@@ -71,6 +72,9 @@ pub struct RawStore {
     pub redis_db: Option<u32>,
     /// The beginning of all keys in Redis; gateways with the same one share budgets and limits.
     pub redis_prefix: String,
+    /// The beginning of the names of kept answers and conversations in Redis. Empty gives system
+    /// A's names; gateways with the same one and one Redis must share one PostgreSQL.
+    pub redis_key_prefix: String,
     /// What happens to calls of accounts with budgets or limits while Redis is away.
     pub redis_loss: RedisLoss,
     /// Accounts (`team:search`) or kinds of accounts (`team`) for which it is the other way round.
@@ -115,6 +119,7 @@ impl Default for RawStore {
             redis_password: None,
             redis_db: None,
             redis_prefix: "ai-mcp-gateway".to_owned(),
+            redis_key_prefix: String::new(),
             redis_loss: RedisLoss::Closed,
             redis_loss_except: Vec::new(),
             durability: Durability::Os,
@@ -176,6 +181,15 @@ pub struct Redis {
     pub except_scopes: Vec<Scope>,
 }
 
+/// Where what is at hand is kept for a while, checked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hot {
+    /// Address of the Redis server, with its password.
+    pub url: Secret,
+    /// The beginning of all names.
+    pub key_prefix: String,
+}
+
 /// The PostgreSQL database, checked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Postgres {
@@ -207,6 +221,9 @@ pub struct Store {
     /// The counters that gateways share; `None`: each counts for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
+    /// Where answers and conversations are at hand; `None`: in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot: Option<Hot>,
     /// What a finished write survives.
     pub durability: Durability,
     /// Reads that run at one time.

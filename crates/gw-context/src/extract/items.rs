@@ -53,17 +53,26 @@ pub(super) fn find(sentence: &str, lower: &HashSet<String>) -> Vec<Item> {
             continue;
         };
         match found.last_mut() {
-            // "New York", "March 5th": one name.
-            Some(last) if joins && kind == Kind::Name && last.kind == Kind::Name => {
+            Some(last) if joins && belongs(last, kind, word) => {
                 last.text.push(' ');
                 last.text.push_str(word);
                 last.last = at;
+                last.kind = Kind::Name;
             }
             _ => found.push(Item { kind, text: word.to_owned(), first: at, last: at }),
         }
         joins = !raw.ends_with([',', ';', ':', '.', '!', '?', ')']) && !ends_possessive(raw);
     }
     found
+}
+
+/// True for a word that is a part of the name before it: "New York", "PostgreSQL 16.2", "7 October".
+fn belongs(last: &Item, kind: Kind, word: &str) -> bool {
+    match (last.kind, kind) {
+        (Kind::Name, Kind::Name | Kind::Number) => true,
+        (Kind::Number, Kind::Name) => words::MONTHS.contains(&word.to_lowercase().as_str()),
+        _ => false,
+    }
 }
 
 fn ends_possessive(raw: &str) -> bool {

@@ -54,6 +54,34 @@ pub(super) const TODO: &[&str] = &[
 pub(super) const ERROR: &[&str] =
     &["error", "exception", "panicked", "traceback", "failed", "segmentation fault", "errno"];
 
+/// Months, in full and in short.
+pub(super) const MONTHS: &[&str] = &[
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "sept",
+    "oct",
+    "nov",
+    "dec",
+];
+
 /// File name extensions that make a word a file.
 pub(super) const EXTENSIONS: &[&str] = &[
     "rs",

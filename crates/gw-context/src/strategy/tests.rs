@@ -26,9 +26,9 @@ fn fifty_messages_are_sent_whole_and_fifty_one_are_not() {
     let fifty = compose(&known(None, &talk(50)), &options);
     assert_eq!((fifty.messages.len(), fifty.absorbed), (50, 0));
     let more = compose(&known(None, &talk(51)), &options);
-    assert_eq!((more.messages.len(), more.absorbed), (1 + 10, 41));
+    assert_eq!((more.messages.len(), more.absorbed), (1 + 11, 40), "the user's turn comes first");
     assert_eq!(more.messages[0].role, Role::System);
-    assert_eq!(more.messages[1..], talk(51)[41..]);
+    assert_eq!(more.messages[1..], talk(51)[40..]);
 }
 
 #[test]
@@ -37,12 +37,12 @@ fn a_summary_stays_for_as_many_turns_as_it_is_meant_to() {
     let first = compose(&known(None, &talk(51)), &options);
     let summary = first.summary.expect("made");
     let all = talk(51 + options.refresh_every + 1);
-    for turns in 51..=51 + options.refresh_every {
-        let later = compose(&known(Some(&summary), &all[41..turns]), &options);
+    for turns in 51..51 + options.refresh_every {
+        let later = compose(&known(Some(&summary), &all[40..turns]), &options);
         assert_eq!(later.absorbed, 0, "at {turns}");
-        assert_eq!(later.messages[..11], first.messages[..11], "the prefix is not the same");
+        assert_eq!(later.messages[..12], first.messages[..12], "the prefix is not the same");
     }
-    let moved = compose(&known(Some(&summary), &all[41..]), &options);
+    let moved = compose(&known(Some(&summary), &all[40..]), &options);
     assert!(moved.absorbed > 0);
 }
 

@@ -96,6 +96,9 @@ pub struct Quirks {
     pub reasoning_object: bool,
     /// True where prompt-cache marks (`cache_control`) are understood in content parts.
     pub cache_control: bool,
+    /// True for Anthropic's format at Vertex AI: the model stands in the address, the version in the
+    /// body.
+    pub anthropic_vertex: bool,
 }
 
 /// What an encoder must know of the model it writes for.

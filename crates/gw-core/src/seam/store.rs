@@ -112,6 +112,11 @@ pub trait Conversations: Send + Sync + 'static {
     /// # Errors
     /// [`crate::Kind::StoreUnavailable`].
     async fn put_todo(&self, conversation: ConversationRef, items: Vec<TodoItem>) -> Result<()>;
+
+    /// True while something that was appended waits elsewhere and reads do not show it.
+    fn is_behind(&self) -> bool {
+        false
+    }
 }
 
 /// A conversation's or a user's data, wherever the store keeps it.

@@ -4,12 +4,14 @@ mod encode;
 pub(crate) mod reasoning;
 mod turns;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use gw_core::chat::{
     ChatRequest, Extra, Message, Part, Reasoning, ResponseFormat, Role, Sampling, Tool, ToolChoice,
 };
 use gw_core::limits::{MESSAGES_MAX, TOOLS_MAX};
-use gw_core::seam::{Edits, WireRequest};
+use gw_core::seam::{Edits, Target, WireRequest};
 use gw_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -38,14 +40,30 @@ const KNOWN: [&str; 16] = [
     "output_format",
 ];
 
+/// The version that Vertex AI wants in the body.
+const VERTEX_VERSION: &str = "vertex-2023-10-16";
+
+/// Where a call goes.
+fn path(target: &Target<'_>, is_stream: bool) -> Cow<'static, str> {
+    if !target.quirks.anthropic_vertex {
+        return PATH.into();
+    }
+    let method = if is_stream { "streamRawPredict" } else { "rawPredict" };
+    format!("/models/{}:{method}", target.model).into()
+}
+
 /// Forwards a body of this format: only the model's name is set.
 pub(super) fn pass(body: &Bytes, edits: &Edits<'_>) -> Result<WireRequest> {
     let mut changes = vec![("model", Some(Value::from(edits.target.model)))];
     for field in &edits.target.quirks.refused_fields {
         changes.push((field, None));
     }
+    if edits.target.quirks.anthropic_vertex {
+        changes[0].1 = None;
+        changes.push(("anthropic_version", Some(Value::from(VERTEX_VERSION))));
+    }
     Ok(WireRequest {
-        path: PATH.into(),
+        path: path(&edits.target, edits.is_stream),
         headers: vec![VERSION],
         body: splice(body, &changes)?,
         notices: Vec::new(),

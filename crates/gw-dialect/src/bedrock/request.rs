@@ -19,12 +19,13 @@ use crate::json::{Node, parse_object, splice};
 
 pub(super) use encode::encode;
 
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
     "messages",
     "system",
     "toolConfig",
     "outputConfig",
     "serviceTier",
+    "requestMetadata",
     // Read by name below; what they hold beyond that goes to the extra fields.
     "inferenceConfig",
     "additionalModelRequestFields",
@@ -73,6 +74,9 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatRequest> {
         include_usage: true,
         ..ChatRequest::default()
     };
+    if let Some(metadata) = root.get("requestMetadata") {
+        request.metadata = metadata.object()?.clone();
+    }
     if let Some(tier) = root.get("serviceTier") {
         request.service_tier = tier.opt_text("type")?;
     }

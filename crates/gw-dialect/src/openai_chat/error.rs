@@ -153,6 +153,10 @@ impl Facts {
         if labelled(MODEL_LABELS) || matches!(status, 0 | 400 | 422) && says(MODEL_WORDS) {
             return Some(Kind::ModelNotFound);
         }
+        // xAI answers 400 where others answer 401; the words quote the gateway's own key.
+        if status == 400 && (labelled(&["invalid_api_key"]) || says(KEY_WORDS)) {
+            return Some(Kind::ProviderAuth);
+        }
         match status {
             0 => Some(self.kind_by_label()),
             _ => None,
@@ -184,6 +188,7 @@ const OVERLOAD_LABELS: &[&str] = &[
     "server_is_overloaded",
     "slow_down",
 ];
+const KEY_WORDS: &[&str] = &["incorrect api key", "invalid api key", "api key not valid"];
 const CONTEXT_LABELS: &[&str] =
     &["context_length_exceeded", "too_many_prompt_tokens", "exceed_context_size_error"];
 const CONTEXT_WORDS: &[&str] = &[

@@ -32,6 +32,8 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
             let version = if !is_whole && has_no_path(root) { version_of(root) } else { "" };
             format!("{root}{version}/{path}")
         }
+        // Vertex AI: all up to `/models` stands in the base.
+        DialectId::AnthropicMessages if root.contains("/publishers/") => format!("{root}/{path}"),
         DialectId::AnthropicMessages => {
             let root = root.strip_suffix("/v1").unwrap_or(root);
             let path = path.strip_prefix("v1/").unwrap_or(path);
@@ -54,6 +56,18 @@ pub fn endpoint(dialect: DialectId, base_url: &str, path: &str) -> String {
         DialectId::BedrockConverse => format!("{root}/{path}"),
     };
     if query.is_empty() { joined } else { format!("{joined}?{query}") }
+}
+
+/// Where a provider's calls that are no chats go, with `{path}` for the path of each. A base that
+/// names the endpoint of chats stands for what is before it.
+pub fn operations_endpoint(dialect: DialectId, base_url: &str) -> String {
+    let base_url = base_url.trim();
+    let (base, query) = base_url.split_once('?').unwrap_or((base_url, ""));
+    let base = base.trim_end_matches('/');
+    let root = ENDPOINTS.iter().find_map(|ending| base.strip_suffix(ending)).unwrap_or(base);
+    let root = root.trim_end_matches('/');
+    let whole = if query.is_empty() { root.to_owned() } else { format!("{root}?{query}") };
+    endpoint(dialect, &whole, "/{path}")
 }
 
 /// What an OpenAI-style base without a path lacks; Azure's resources have it one level lower.

@@ -49,6 +49,19 @@ fn openai_bases_join_however_they_are_written() {
 }
 
 #[test]
+fn calls_that_are_no_chats_stand_beside_them() {
+    let check = |dialect, base: &str, wanted: &str| {
+        assert_eq!(super::operations_endpoint(dialect, base), wanted, "{base}");
+    };
+    check(OpenAiChat, "https://api.openai.com", "https://api.openai.com/v1/{path}");
+    check(OpenAiChat, "https://h/v1/chat/completions", "https://h/v1/{path}");
+    check(OpenAiChat, "https://h/chat/completions", "https://h/v1/{path}");
+    check(OpenAiChat, "https://h/x?api-version=1", "https://h/x/{path}?api-version=1");
+    check(Gemini, "https://g", "https://g/v1beta/{path}");
+    check(Ollama, "http://o:11434/v1", "http://o:11434/{path}");
+}
+
+#[test]
 fn a_whole_endpoint_gets_no_version() {
     let base = "https://api.perplexity.ai/chat/completions";
     joins(OpenAiChat, base, "/chat/completions", base);
@@ -148,10 +161,17 @@ fn the_embedded_file_reads_and_is_consistent() {
         "fireworks",
         "huggingface",
         "azure",
+        "azure-anthropic",
+        "bedrock",
+        "vertex",
+        "vertex-anthropic",
+        "cohere",
         "gpustack",
         "vllm",
         "llamacpp",
         "lmstudio",
+        "voyage",
+        "jina",
     ];
     let ids: Vec<&str> = specs().iter().map(|spec| spec.id.as_str()).collect();
     assert_eq!(ids, wanted);
@@ -170,6 +190,12 @@ fn the_embedded_file_reads_and_is_consistent() {
     assert_eq!(anthropic.auth.header(), Some(("x-api-key", "")));
     assert_eq!(anthropic.headers["anthropic-version"], "2023-06-01");
     assert!(spec("nobody").is_none());
+    let vertex = &spec("vertex-anthropic").expect("known").default_base_url;
+    let filled = |region| ProviderSpec::fill(vertex, region, "p");
+    let rest = |region| format!("v1/projects/p/locations/{region}/publishers/anthropic");
+    let host = "aiplatform.googleapis.com";
+    assert_eq!(filled("global"), format!("https://{host}/{}", rest("global")));
+    assert_eq!(filled("us-east5"), format!("https://us-east5-{host}/{}", rest("us-east5")));
 }
 
 #[test]

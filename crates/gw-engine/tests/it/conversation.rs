@@ -7,7 +7,7 @@ use gw_core::seam::Conversations;
 use gw_engine::{CallContext, Inbound, Recall};
 use serde_json::{Value, json};
 
-use crate::fixture::{World, bare, hear, streamed, world};
+use crate::fixture::{World, bare, hear, streamed, world, world_with};
 use crate::wire::{answer, good_stream, refusal, whole};
 
 fn conversation() -> ConversationRef {
@@ -90,7 +90,7 @@ async fn the_summary_stands_before_the_turns_and_after_the_instructions() {
     world.store.put_summary(conversation(), json!({"goal": "greet"})).await.expect("is kept");
     let instructions = Message::text(Role::System, "Be brief.");
     world.reply(turn_of(vec![instructions, Message::text(Role::User, "Second.")])).await;
-    let summary = "Summary of the conversation so far:\n{\"goal\":\"greet\"}";
+    let summary = "Summary of the conversation so far:\n**Goal:** greet";
     let sent = sent(&world);
     assert_eq!(sent[0], ("system".to_owned(), "Be brief.".to_owned()));
     assert_eq!(sent[1], ("system".to_owned(), summary.to_owned()));
@@ -101,7 +101,9 @@ async fn the_summary_stands_before_the_turns_and_after_the_instructions() {
 
 #[tokio::test]
 async fn only_so_many_turns_are_recalled() {
-    let world = world();
+    let world = world_with(|setup| {
+        setup.options.context.compression.strategy = gw_context::Strategy::LastN;
+    });
     for n in 0..8 {
         world.script.on("alpha", whole(&format!("answer {n}")));
         world.reply(turn(&format!("question {n}"))).await;

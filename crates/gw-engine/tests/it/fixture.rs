@@ -17,7 +17,8 @@ use gw_core::principal::Principal;
 use gw_core::record::{CallRecord, ConversationStats, Stats, StatsFilter};
 use gw_core::reply::ChatReply;
 use gw_core::seam::{
-    CallLog, Clock, Conversations, DialectId, Entropy, FrameKind, Quirks, StoreHealth, Timeouts,
+    CallLog, Clock, Conversations, DialectId, Entropy, FrameKind, Hot, Quirks, StoreHealth,
+    Timeouts,
 };
 use gw_core::{ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, Result, TokenClass};
 use gw_engine::{
@@ -25,7 +26,7 @@ use gw_engine::{
     Failure, Inbound, Piece, Provider, Receipt, Resources, Snapshot, Whole,
 };
 use gw_ledger::EmbeddedBudgets;
-use gw_store::{Store, StoreOptions};
+use gw_store::{MemoryHot, Store, StoreOptions};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -123,6 +124,8 @@ pub(crate) struct Setup {
     pub(crate) alpha_keys: Vec<&'static str>,
     /// The models that alpha may be asked for; empty: all.
     pub(crate) alpha_allows: Vec<&'static str>,
+    /// Where answers are kept; an empty memory unless set.
+    pub(crate) hot: Option<Arc<dyn Hot>>,
     /// `ENABLE_AUTO_ESCALATE`
     pub(crate) auto_escalate: bool,
 }
@@ -153,6 +156,7 @@ impl Default for Setup {
             offerings,
             alpha_keys: Vec::new(),
             alpha_allows: Vec::new(),
+            hot: None,
             auto_escalate: true,
         }
     }
@@ -215,6 +219,7 @@ impl Setup {
             display_name: id.to_string(),
             dialect: gw_dialect::dialect(dialect),
             url: format!("http://{id}.invalid/v1"),
+            operations: gw_engine::Operations::default(),
             models_url: None,
             credentials: keys
                 .into_iter()
@@ -248,12 +253,13 @@ impl Setup {
         let store = Store::open(StoreOptions::memory(), Arc::<TestClock>::clone(&clock));
         let store = store.expect("memory is there");
         let resources = Resources {
-            clock,
+            clock: Arc::<TestClock>::clone(&clock),
             entropy: Arc::new(Seeded(AtomicU64::new(7))),
             budgets: Arc::<EmbeddedBudgets>::clone(&budgets),
             calls: Arc::<Log>::clone(&log),
             conversations: Arc::new(store.clone()) as Arc<dyn Conversations>,
             store: Arc::<Log>::clone(&log),
+            hot: self.hot.clone().unwrap_or_else(|| Arc::new(MemoryHot::new(clock, 1 << 20))),
         };
         let engine = Engine::new(resources, self.snapshot(&script));
         World { engine, script, log, budgets, store }

@@ -4,8 +4,10 @@
 #![expect(clippy::panic, reason = "a double that is used against its script fails the test")]
 
 mod breaker;
+mod cache;
 mod cancel;
 mod classify;
+mod compression;
 mod conversation;
 mod fallback;
 mod govern;

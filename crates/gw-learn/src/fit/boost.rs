@@ -81,7 +81,9 @@ pub(super) fn boost(
         .collect();
     let mut left = targets.to_vec();
     let mut grown = Grown { width, how: *how, edges, bins, ..Grown::default() };
-    for _ in 0..how.trees {
+    // Without rows there is no leaf to end a walk in.
+    let trees = if rows.is_empty() { 0 } else { how.trees };
+    for _ in 0..trees {
         grown.tree(&mut left);
     }
     Trees::new(width, grown.nodes, grown.roots, grown.leaves)

@@ -22,7 +22,7 @@ fn usd(text: &str) -> Option<Money> {
 }
 
 const ALL: &str = "in=3 cr=0.3 cw=3.75 cw1h=6 ain=10 acr=1 iin=8 icr=2 out=15 think=20 aout=30 iout=32 \
-     search=0.01 rerank=0.002 page=0.001 req=0.005";
+     search=0.01 rerank=0.002 page=0.001 image=0.04 char=0.000015 second=0.0001 req=0.005";
 
 #[test]
 fn each_class_is_charged_once_at_its_rate() {
@@ -42,6 +42,9 @@ fn each_class_is_charged_once_at_its_rate() {
         web_search: 2,
         rerank_search: 3,
         page: 5,
+        image: 6,
+        character: 8,
+        second: 9,
     };
     let micro = 3_000_000
         + 10 * 300_000
@@ -58,6 +61,9 @@ fn each_class_is_charged_once_at_its_rate() {
         + 2 * 10_000_000_000
         + 3 * 2_000_000_000
         + 5 * 1_000_000_000
+        + 6 * 40_000_000_000
+        + 8 * 15_000_000
+        + 9 * 100_000_000
         + 5_000_000_000_i64;
     assert_eq!(cost(&offering(ALL), &report(usage), 0).amount(), Some(Money::from_pico(micro)));
 }
@@ -235,4 +241,25 @@ fn a_dearer_tier_is_held_at_its_price_and_a_cheaper_one_at_the_standard_price() 
     assert_eq!((worst(Some("auto")), worst(Some("flex"))), (usd("18.005"), usd("18.005")));
     assert_eq!(worst(Some("priority")), usd("36.005"));
     assert_eq!(worst(Some("scale")), None);
+}
+
+#[test]
+fn an_operation_is_paid_by_what_its_model_has_a_price_for() {
+    let of = |prices: &str, usage: Usage| {
+        let mut offering = Data::embedded().unlisted(&"p".into(), "p", "m");
+        offering.prices = parse(prices).expect("prices");
+        (super::billable(&offering, &usage, 0), super::worst_case_of(&offering, &usage, 0))
+    };
+    let spoken = Usage { input: 10, output_audio: 30, character: 40, ..Usage::default() };
+    let (usage, worst) = of("in=15 out=15 char=0.000015", spoken);
+    assert_eq!((usage.input, usage.character), (0, 40));
+    assert_eq!(worst, usd("0.0006"));
+    let (usage, worst) = of("in=1 out=2", spoken);
+    assert_eq!((usage.input, usage.output_audio, usage.character), (10, 30, 0));
+    assert_eq!(worst, usd("0.00007"));
+    // What nobody prices is unpriced, not free.
+    assert_eq!(of("", spoken), (spoken, None));
+    let searched = Usage { rerank_search: 2, ..Usage::default() };
+    assert_eq!(of("in=1", searched), (searched, None));
+    assert_eq!(of("rerank=0.002", searched).1, usd("0.004"));
 }

@@ -198,9 +198,11 @@ async fn a_key_made_elsewhere_is_found() {
     ring.authenticate(&made.key).await.expect("asked of the store");
     ring.authenticate(&made.key).await.expect("known now");
     assert_eq!(store.asked.load(Ordering::Relaxed), 1);
+    ring.write_last_uses().await;
     assert_eq!(store.touched.load(Ordering::Relaxed), 1, "noted once a minute");
     clock.0.store(60_000, Ordering::Relaxed);
     ring.authenticate(&made.key).await.expect("known");
+    ring.write_last_uses().await;
     assert_eq!(store.touched.load(Ordering::Relaxed), 2);
 }
 

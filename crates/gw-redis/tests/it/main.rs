@@ -13,6 +13,7 @@ use gw_redis::testbed::RedisServer;
 use gw_redis::{ClusterBudgets, OnLoss, Options};
 
 mod cap;
+mod hot;
 mod loss;
 mod processes;
 mod rates;

@@ -39,7 +39,7 @@ pub(super) fn plan(
 
 /// What the name means: at the default provider first, where there is one. A name that the
 /// catalogue does not know is taken for one of that provider's own.
-fn resolve(snapshot: &Snapshot<'_>, name: &str) -> Result<Vec<Arc<Offering>>> {
+pub(super) fn resolve(snapshot: &Snapshot<'_>, name: &str) -> Result<Vec<Arc<Offering>>> {
     let default = snapshot.options.default_provider.as_ref();
     match (snapshot.catalog.resolve(name, snapshot.providers), default) {
         (Resolution::Found { mut candidates, .. }, Some(default)) => {

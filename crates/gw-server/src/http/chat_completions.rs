@@ -36,7 +36,7 @@ pub(super) fn door() -> Route {
     }
 }
 
-async fn complete(
+pub(crate) async fn complete(
     State(server): State<Arc<Server>>,
     request: Request,
 ) -> Result<Response, Refusal> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -17,8 +18,8 @@ use utoipa::ToSchema;
 use crate::app::{Server, iso_instant};
 use crate::auth::{Caller, Scope};
 use crate::errors::Refusal;
-use crate::http::Route;
 use crate::http::model::wrong_path;
+use crate::http::{Route, conversations};
 use crate::openapi::{self, BODY_ERRORS, DOOR_ERRORS, Operation};
 use crate::surface::Surface;
 use crate::{body, fields, fields::Fields, respond};
@@ -78,9 +79,11 @@ impl Turn {
 
 async fn show(
     State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let id = conversation_id(path)?;
+    conversations::check(&server, &caller, &id).await?;
     Ok(respond::json_of(&remembered(&*server.app.engine.resources().conversations, &id).await?)?)
 }
 
@@ -129,6 +132,7 @@ async fn summarise(
 ) -> Result<Response, Refusal> {
     let id = conversation_id(path)?;
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+    conversations::check(&server, &caller, &id).await?;
     let bytes = body::read(&server.app.options, request).await?;
     let fields = Fields::parse(&bytes)?;
     fields.require(&["summary"])?;
@@ -169,7 +173,10 @@ fn operations() -> Vec<Operation> {
         Operation::new("get", "getContext", "System A", "What is remembered of a conversation.")
             .parameter("path", "conversationId", "The conversation.", &id)
             .answers::<ContextAnswer>("Empty for a conversation that is not known.", shown)
-            .errors(Surface::General, &[Kind::InvalidRequest, Kind::StoreUnavailable])
+            .errors(
+                Surface::General,
+                &[Kind::InvalidRequest, Kind::Forbidden, Kind::StoreUnavailable],
+            )
             .errors(Surface::General, &DOOR_ERRORS);
     let post =
         Operation::new("post", "putContext", "System A", "Stores a summary of a conversation.")
@@ -180,7 +187,7 @@ fn operations() -> Vec<Operation> {
                 json!({"success": true, "conversationId": "demo-1", "version": 1}),
             )
             .errors(Surface::General, &BODY_ERRORS)
-            .errors(Surface::General, &[Kind::StoreUnavailable])
+            .errors(Surface::General, &[Kind::Forbidden, Kind::StoreUnavailable])
             .errors(Surface::General, &DOOR_ERRORS);
     vec![get, post]
 }

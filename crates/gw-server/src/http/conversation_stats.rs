@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -12,11 +13,11 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::{Server, iso_instant};
-use crate::auth::Scope;
+use crate::auth::{Caller, Scope};
 use crate::errors::Refusal;
-use crate::http::Route;
 use crate::http::context::conversation_id;
 use crate::http::converse::Tokens;
+use crate::http::{Route, conversations};
 use crate::openapi::{self, DOOR_ERRORS, Operation};
 use crate::respond;
 use crate::surface::Surface;
@@ -59,9 +60,11 @@ struct ConversationStatsAnswer {
 
 async fn stats(
     State(server): State<Arc<Server>>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let id = conversation_id(path)?;
+    conversations::check(&server, &caller, &id).await?;
     let stats = server.app.engine.resources().calls.conversation_stats(&id).await?;
     let Some(stats) = stats else {
         return Err(Error::new(Kind::NotFound, "Conversation not found").into());
@@ -93,7 +96,7 @@ fn operations() -> Vec<Operation> {
             .answers::<ConversationStatsAnswer>("The sums.", example)
             .errors(
                 Surface::General,
-                &[Kind::InvalidRequest, Kind::NotFound, Kind::StoreUnavailable],
+                &[Kind::InvalidRequest, Kind::Forbidden, Kind::NotFound, Kind::StoreUnavailable],
             )
             .errors(Surface::General, &DOOR_ERRORS);
     vec![get]

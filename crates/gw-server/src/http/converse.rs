@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::app::Server;
 use crate::auth::Caller;
 use crate::errors::Refusal;
-use crate::{body, fields::Fields};
+use crate::{body, call_context, fields::Fields};
 
 /// A question in a conversation.
 #[derive(ToSchema)]
@@ -162,6 +162,7 @@ pub(super) async fn converse(
     request: Request,
 ) -> Result<Turn, Refusal> {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+    let cache = call_context::cache(request.headers())?;
     let bytes = body::read(&server.app.options, request).await?;
     let fields = Fields::parse(&bytes)?;
     let confirmation = confirmation(&fields)?;
@@ -170,7 +171,8 @@ pub(super) async fn converse(
         None => fields.require(&["conversationId", "message"])?,
     }
     let conversation_id = fields.id("conversationId")?.unwrap_or_default().to_owned();
-    let inbound = inbound(&fields, door, &conversation_id, caller, confirmation)?;
+    let mut inbound = inbound(&fields, door, &conversation_id, caller, confirmation)?;
+    inbound.context.cache = cache;
     let answer = server.app.engine.run(inbound).await?;
     let AnswerBody::Whole(whole) = answer.body else {
         return Err(Error::internal("a whole answer was asked for and a stream came").into());

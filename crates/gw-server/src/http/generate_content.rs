@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, get};
 use gw_core::seam::DialectId;
 use gw_core::{Error, Kind};
 use gw_dialect::gemini::GeminiArray;
+use gw_dialect::operation::gemini;
 use gw_engine::Door;
 use http::{HeaderValue, Uri};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use crate::errors::Refusal;
 use crate::http::listing::Shape;
 use crate::http::{Route, model};
 use crate::openapi::{BODY_ERRORS, CALL_ERRORS, DOOR_ERRORS, Operation};
+use crate::operate::{self, Taken};
 use crate::surface::Surface;
 use crate::{estimate, respond};
 
@@ -55,6 +57,10 @@ enum Method {
     Stream,
     /// The length of a prompt.
     Count,
+    /// The vector of one text.
+    Embed,
+    /// The vectors of several.
+    EmbedBatch,
 }
 
 /// Answers any method of a model; also mounted below `/v1`, where Google's Python client asks.
@@ -69,6 +75,10 @@ pub(super) async fn call(
     let (headers, caller, bytes) = ask::take(&server, request).await?;
     if method == Method::Count {
         return count(&server, &bytes);
+    }
+    if matches!(method, Method::Embed | Method::EmbedBatch) {
+        let taken = Taken { headers, caller, bytes };
+        return embed(&server, &model, method == Method::EmbedBatch, taken).await;
     }
     let mut ask = Ask::read(&server, MANNER, &headers, caller, bytes)?;
     ask.request.model = model;
@@ -88,11 +98,15 @@ fn split(call: &str) -> Result<(String, Method), Error> {
         "generateContent" => Method::Generate,
         "streamGenerateContent" => Method::Stream,
         "countTokens" => Method::Count,
+        "embedContent" => Method::Embed,
+        "batchEmbedContents" => Method::EmbedBatch,
         other => {
             let shown: String = other.chars().take(64).collect();
             let message = format!("models have no method `{shown}` here");
-            return Err(Error::new(Kind::NotFound, message)
-                .with_hint("use generateContent, streamGenerateContent or countTokens"));
+            return Err(Error::new(Kind::NotFound, message).with_hint(
+                "use generateContent, streamGenerateContent, countTokens, embedContent or \
+                     batchEmbedContents",
+            ));
         }
     };
     let model = model.strip_prefix("models/").unwrap_or(model);
@@ -100,6 +114,19 @@ fn split(call: &str) -> Result<(String, Method), Error> {
         return Err(Error::bad_field("model", "the address names no model"));
     }
     Ok((model.to_owned(), method))
+}
+
+async fn embed(
+    server: &Arc<Server>,
+    model: &str,
+    is_batch: bool,
+    taken: Taken,
+) -> Result<Response, Refusal> {
+    let operation = gemini::read_embed(model, is_batch, &taken.bytes)?;
+    operate::answer(server, Door::Embeddings, Surface::Gemini, taken, operation, |whole, _| {
+        Ok(gemini::write_embed(operate::vectors(whole)?, is_batch, &whole.used))
+    })
+    .await
 }
 
 fn wants_events(uri: &Uri) -> bool {
@@ -134,7 +161,7 @@ fn operations() -> Vec<Operation> {
         "example": "auto:generateContent"});
     let id = json!({"type": "string", "minLength": 1, "example": "auto"});
     let about = "Model and method: `{model}:generateContent`, `:streamGenerateContent` (a JSON array, \
-        or events with `?alt=sse`), `:countTokens`.";
+        or events with `?alt=sse`), `:countTokens`, `:embedContent`, `:batchEmbedContents`.";
     let post =
         Operation::new("post", "generateContent", "Google", "A completion in Google's dialect.")
             .parameter("path", "call", about, &call)

@@ -34,7 +34,10 @@ pub(super) fn door() -> Route {
     }
 }
 
-async fn message(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn message(
+    State(server): State<Arc<Server>>,
+    request: Request,
+) -> Result<Response, Refusal> {
     let (headers, caller, bytes) = ask::take(&server, request).await?;
     let mut ask = Ask::read(&server, MANNER, &headers, caller, bytes)?;
     let snapshot = server.app.engine.snapshot();

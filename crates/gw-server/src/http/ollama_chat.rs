@@ -46,15 +46,18 @@ async fn chat(State(server): State<Arc<Server>>, request: Request) -> Result<Res
 
 /// Ollama's clients put `:latest` behind names without a tag.
 pub(super) fn named(server: &Server, ask: &mut Ask) {
+    if let Some(bare) = untagged(server, &ask.request.model) {
+        ask.request.model = bare;
+    }
+}
+
+/// The name without `:latest`, where only that one is known.
+pub(super) fn untagged(server: &Server, asked: &str) -> Option<String> {
+    let bare = asked.strip_suffix(":latest")?;
     let snapshot = server.app.engine.snapshot();
     let models = listing::listed(&snapshot);
-    let asked = &ask.request.model;
-    let Some(bare) = asked.strip_suffix(":latest") else { return };
-    if listing::lookup(&snapshot, &models, asked).is_none()
-        && listing::lookup(&snapshot, &models, bare).is_some()
-    {
-        ask.request.model = bare.to_owned();
-    }
+    let is_known = |name: &str| listing::lookup(&snapshot, &models, name).is_some();
+    (!is_known(asked) && is_known(bare)).then(|| bare.to_owned())
 }
 
 /// The answer to a request that only loads a model, or unloads it with a `keep_alive` of 0.

@@ -43,7 +43,10 @@ pub(super) fn door() -> Route {
     }
 }
 
-async fn create(State(server): State<Arc<Server>>, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn create(
+    State(server): State<Arc<Server>>,
+    request: Request,
+) -> Result<Response, Refusal> {
     let (headers, caller, bytes) = ask::take(&server, request).await?;
     let turn = kept::turn(&server, kept::owner(&caller), bytes, false, None).await?;
     respond(&server, &headers, caller, turn, false).await

@@ -105,7 +105,7 @@ async fn route(State(server): State<Arc<Server>>, request: Request) -> Result<Re
         },
         routing: Routing {
             summary: head.summary.clone(),
-            from_cache: false,
+            from_cache: head.cache.is_cached(),
             layer: head.layer,
             reason: head.reason.clone(),
             complexity: head.complexity,

@@ -41,7 +41,7 @@ async fn only_an_admin_key_opens_them() {
         assert!(refused.json()["error"].as_str().is_some_and(|text| text.contains("admin")));
         assert!(!matches!(ask(&gateway, method, &path, &Value::Null).await.status, 401 | 403));
     }
-    assert_eq!(tried, 12);
+    assert_eq!(tried, 13);
 }
 
 #[tokio::test]

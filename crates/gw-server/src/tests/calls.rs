@@ -26,7 +26,7 @@ async fn an_answer_says_who_why_and_how_much() {
     assert_eq!(seen.header("x-gateway-layer"), "L0");
     assert!(!seen.header("x-gateway-route-reason").is_empty());
     assert_eq!(seen.header("x-gateway-cost-usd"), "0.000018");
-    assert_eq!(seen.header("x-gateway-cache"), "miss");
+    assert_eq!(seen.header("x-gateway-cache"), "bypass");
     assert_eq!(seen.header("x-request-id"), "req_up");
     assert_eq!(seen.header("x-gateway-demo"), "");
     let recorded = gateway.store.calls.lock()[0].id.to_string();

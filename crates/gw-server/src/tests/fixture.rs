@@ -13,20 +13,20 @@ use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTab
 use gw_core::outcome::{Judged, Outcome};
 use gw_core::principal::Principal;
 use gw_core::record::{
-    CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats, Stats,
-    StatsFilter, StatsRow, StoredMessage, StoredResponse, StoredSummary, TodoItem, UsageGroup,
-    UsageQuery,
+    CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats,
+    DataCursor, DataPage, Stats, StatsFilter, StatsRow, StoredMessage, StoredResponse,
+    StoredSummary, Subject, TodoItem, UsageGroup, UsageQuery,
 };
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
     Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, Keys, Outcomes, OutgoingRequest, Quirks, Responses, StoreHealth, Timeouts,
-    Upstream, UsageReports,
+    IncomingResponse, Keys, Outcomes, OutgoingRequest, PersonalData, Quirks, Responses,
+    StoreHealth, Timeouts, Upstream, UsageReports,
 };
 use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
 use gw_ledger::{EmbeddedBudgets, Keyring, Office};
-use gw_store::{Store, StoreOptions};
+use gw_store::{MemoryHot, Store, StoreOptions};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -237,6 +237,8 @@ pub(super) struct Memory {
     turns: Mutex<HashMap<ConversationId, Vec<StoredMessage>>>,
     summaries: Mutex<HashMap<ConversationId, Vec<StoredSummary>>>,
     pub(super) responses: Mutex<Vec<StoredResponse>>,
+    /// Which key began each conversation.
+    pub(super) owners: Mutex<HashMap<ConversationId, Option<String>>>,
     pub(super) outcomes: Mutex<Vec<Outcome>>,
     pub(super) is_down: AtomicBool,
 }
@@ -299,6 +301,7 @@ impl CallLog for Memory {
 impl Conversations for Memory {
     async fn append(&self, of: ConversationRef, turns: Vec<StoredMessage>) -> gw_core::Result<u64> {
         self.up()?;
+        self.owners.lock().entry(of.id.clone()).or_insert(of.owner);
         let mut all = self.turns.lock();
         let known = all.entry(of.id).or_default();
         for mut turn in turns {
@@ -319,8 +322,26 @@ impl Conversations for Memory {
         Ok(turns.into_iter().filter(|turn| turn.place > after).take(limit).collect())
     }
 
-    async fn heads(&self, _: ConversationQuery) -> gw_core::Result<Vec<ConversationHead>> {
-        Ok(Vec::new())
+    async fn heads(&self, query: ConversationQuery) -> gw_core::Result<Vec<ConversationHead>> {
+        self.up()?;
+        let owners = self.owners.lock();
+        let head = |(id, turns): (&ConversationId, &Vec<StoredMessage>)| ConversationHead {
+            conversation: ConversationRef {
+                id: id.clone(),
+                user_id: None,
+                project_id: None,
+                owner: owners.get(id).cloned().flatten(),
+            },
+            messages: turns.len() as u64,
+            summary_version: 0,
+            created_at_ms: 0,
+            updated_at_ms: 1,
+        };
+        let is_wanted = |head: &ConversationHead| {
+            query.id.as_ref().is_none_or(|id| *id == head.conversation.id)
+                && (query.owner.is_none() || query.owner == head.conversation.owner)
+        };
+        Ok(self.turns.lock().iter().map(head).filter(is_wanted).take(query.limit).collect())
     }
 
     async fn summaries(
@@ -363,6 +384,27 @@ impl Conversations for Memory {
 
     async fn put_todo(&self, _: ConversationRef, _: Vec<TodoItem>) -> gw_core::Result<()> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl PersonalData for Memory {
+    async fn gather(&self, subject: &Subject, _: DataCursor) -> gw_core::Result<DataPage> {
+        self.up()?;
+        let Subject::Conversation(id) = subject else { return Ok(DataPage::default()) };
+        let turns = self.turns.lock().get(id).cloned().unwrap_or_default();
+        let rows = turns.into_iter().map(|turn| {
+            let row = [("content".to_owned(), Value::String(turn.content))];
+            ("messages", row.into_iter().collect())
+        });
+        Ok(DataPage { rows: rows.collect(), next: None })
+    }
+
+    async fn forget(&self, subject: &Subject) -> gw_core::Result<Vec<(&'static str, u64)>> {
+        self.up()?;
+        let Subject::Conversation(id) = subject else { return Ok(Vec::new()) };
+        let turns = self.turns.lock().remove(id).unwrap_or_default();
+        Ok(vec![("messages", turns.len() as u64)])
     }
 }
 
@@ -525,6 +567,7 @@ pub(super) fn governed(
         calls: Arc::<Memory>::clone(&store),
         conversations: Arc::<Memory>::clone(&store),
         store: Arc::<Memory>::clone(&store),
+        hot: Arc::new(MemoryHot::new(Arc::<Hands>::clone(&clock), 1 << 20)),
     };
     let engine = Engine::new(resources, snapshot(&upstream));
     let mut options = ServerOptions {
@@ -542,6 +585,8 @@ pub(super) fn governed(
         alerts: Arc::new(|| vec!["budget `b` passed".to_owned()]),
         dialects: gw_dialect::all().to_vec(),
         responses: Arc::<Memory>::clone(&store),
+        batches: None,
+        personal: Arc::<Memory>::clone(&store),
         options,
         version: "0.0.0-test".to_owned(),
         started_at_ms: 5_000,
@@ -583,6 +628,7 @@ fn snapshot(upstream: &Arc<Scripted>) -> Snapshot {
         display_name: "Acme".to_owned(),
         dialect: gw_dialect::dialect(DialectId::OpenAiChat),
         url: "http://127.0.0.1:9/v1/chat/completions".to_owned(),
+        operations: gw_engine::Operations::default(),
         models_url: None,
         model_filter: None,
         credentials: Vec::new(),

@@ -40,7 +40,8 @@ async fn public_routes_are_few_and_known() {
         .filter(|route| route.scope == Scope::Public)
         .map(|route| route.path)
         .collect();
-    assert_eq!(public, ["/health", "/livez", "/readyz", "/openapi.json", "/"]);
+    let login = "/.well-known/oauth-protected-resource";
+    assert_eq!(public, [login, "/health", "/livez", "/readyz", "/openapi.json", "/"]);
 }
 
 #[tokio::test]

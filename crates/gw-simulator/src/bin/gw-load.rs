@@ -54,6 +54,9 @@ struct Call {
     /// Key to present.
     #[arg(long)]
     bearer: Option<String>,
+    /// Present another made-up key with every call.
+    #[arg(long, conflicts_with = "bearer")]
+    made_up_keys: bool,
     /// Connections at one time.
     #[arg(long, default_value_t = 1)]
     connections: usize,
@@ -123,8 +126,9 @@ async fn run(call: Call) -> Result<()> {
     let call = Arc::new(call);
     let each = call.calls / call.connections;
     let began = Instant::now();
-    let workers: Vec<_> =
-        (0..call.connections).map(|_| tokio::spawn(connection(Arc::clone(&call), each))).collect();
+    let workers: Vec<_> = (0..call.connections)
+        .map(|at| tokio::spawn(connection(Arc::clone(&call), each, at)))
+        .collect();
     let mut times = Vec::with_capacity(call.calls);
     for worker in workers {
         times.extend(worker.await??);
@@ -140,20 +144,37 @@ async fn run(call: Call) -> Result<()> {
     Ok(())
 }
 
+/// A text that looks like a key of the gateway: a prefix and 38 letters and digits that say nothing.
+fn made_up_key(number: usize) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut state = (number as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let letters = (0..38).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(LETTERS[usize::try_from(state % 62).unwrap_or(0)])
+    });
+    "gw-".chars().chain(letters).collect()
+}
+
 /// Nanoseconds of each call, one after another on one connection.
 #[expect(clippy::disallowed_methods, reason = "it measures real time")]
-async fn connection(call: Arc<Call>, calls: usize) -> Result<Vec<u64>> {
+async fn connection(call: Arc<Call>, calls: usize, at: usize) -> Result<Vec<u64>> {
     let stream = TcpStream::connect(call.to).await.context("nothing listens there")?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = client::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
     let body = Bytes::from(call.body.clone());
     let mut times = Vec::with_capacity(calls);
-    for _ in 0..calls {
+    for number in 0..calls {
         let mut request = Request::post(&call.path)
             .header(header::HOST, call.to.to_string())
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(key) = &call.bearer {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+        }
+        if call.made_up_keys {
+            let key = made_up_key(at * CALLS_MAX + number);
             request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         }
         let request = request.body(Full::new(body.clone()))?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Fault, RetryAfter};
 use crate::answer::{Speech, WireAnswer, anthropic_error, openai_error};
+use crate::model::event_frame;
 
 /// Applies what a fault does to the content; faults of delivery change nothing.
 pub(crate) fn rewrite(answer: WireAnswer, fault: &Fault, speech: Speech) -> WireAnswer {
@@ -15,8 +16,8 @@ pub(crate) fn rewrite(answer: WireAnswer, fault: &Fault, speech: Speech) -> Wire
         Fault::UnknownModel => speech.error(404, "the model does not exist"),
         Fault::ContextOverflow => context_overflow(speech),
         Fault::Overloaded => match speech {
-            Speech::OpenAi => speech.error(503, "the server is overloaded, try again later"),
             Speech::Anthropic => speech.error(529, "Overloaded"),
+            _ => speech.error(503, "the server is overloaded, try again later"),
         },
         Fault::Malformed => malformed(answer),
         Fault::Truncated => truncated(answer),
@@ -78,6 +79,8 @@ fn context_overflow(speech: Speech) -> WireAnswer {
             let message = "prompt is too long: 209000 tokens > 200000 maximum";
             WireAnswer::json(400, &anthropic_error(message, "invalid_request_error"))
         }
+        Speech::Cohere => speech.error(400, "too many tokens: size limit exceeded by 809 tokens"),
+        Speech::Bedrock => speech.error(400, "Input is too long for requested model."),
     }
 }
 
@@ -126,12 +129,12 @@ fn truncated(mut answer: WireAnswer) -> WireAnswer {
 fn oversized(answer: &WireAnswer, megabytes: u32, speech: Speech) -> WireAnswer {
     const BLOCK: &[u8] = &[b'x'; 64 * 1024];
     let (before, after) = match (speech, answer.is_stream()) {
-        (Speech::OpenAi, false) => (
+        (Speech::OpenAi | Speech::Cohere | Speech::Bedrock, false) => (
             "{\"id\":\"big\",\"object\":\"chat.completion\",\"created\":0,\"model\":\"big\",\
              \"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"",
             "\"},\"finish_reason\":\"stop\"}]}",
         ),
-        (Speech::OpenAi, true) => (
+        (Speech::OpenAi | Speech::Cohere | Speech::Bedrock, true) => (
             "data: {\"id\":\"big\",\"object\":\"chat.completion.chunk\",\"created\":0,\
              \"model\":\"big\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
             "\"},\"finish_reason\":null}]}\n\ndata: [DONE]\n\n",
@@ -167,6 +170,7 @@ fn in_band_error(mut answer: WireAnswer, speech: Speech) -> WireAnswer {
     let body = match speech {
         Speech::OpenAi => openai_error(message, "server_error", Some("server_error")),
         Speech::Anthropic => anthropic_error(message, "overloaded_error"),
+        Speech::Cohere | Speech::Bedrock => json!({ "message": message }),
     };
     if !answer.is_stream() {
         return WireAnswer::json(200, &body);
@@ -175,6 +179,15 @@ fn in_band_error(mut answer: WireAnswer, speech: Speech) -> WireAnswer {
     answer.frames.push(match speech {
         Speech::OpenAi => Bytes::from(format!("data: {body}\n\n")),
         Speech::Anthropic => Bytes::from(format!("event: error\ndata: {body}\n\n")),
+        Speech::Cohere => {
+            let delta = json!({"finish_reason": "ERROR", "error": message});
+            let data = json!({"type": "message-end", "delta": delta});
+            Bytes::from(format!("event: message-end\ndata: {data}\n\n"))
+        }
+        Speech::Bedrock => {
+            let names = (":exception-type", "serviceUnavailableException", "exception");
+            event_frame(names, &body)
+        }
     });
     answer
 }

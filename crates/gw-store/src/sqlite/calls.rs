@@ -16,13 +16,15 @@ const INSERT: &str = "
         duration_ms, success, created_at, cost_pico, cost_state, unpriced_reason, cached, demo,
         stream, first_token_ms, user_id, project_id, key_id, door, provider, model,
         requested_model, task, complexity, status, error_message, route_reason, usage, attempts,
-        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico
+        metadata, scopes, row_bytes, baseline_pico, prompt_cache_saved_pico,
+        response_cache_saved_pico
     ) VALUES (
         :id, :conversation_id, :model_id, :layer, :input_tokens, :output_tokens, :estimated_cost,
         :duration_ms, :success, :created_at, :cost_pico, :cost_state, :unpriced_reason, :cached,
         :demo, :stream, :first_token_ms, :user_id, :project_id, :key_id, :door, :provider, :model,
         :requested_model, :task, :complexity, :status, :error_message, :route_reason, :usage,
-        :attempts, :metadata, :scopes, :row_bytes, :baseline_pico, :prompt_cache_saved_pico
+        :attempts, :metadata, :scopes, :row_bytes, :baseline_pico, :prompt_cache_saved_pico,
+        :response_cache_saved_pico
     ) ON CONFLICT (id) DO NOTHING";
 
 const RECENT: &str = "SELECT * FROM llm_calls ORDER BY created_at DESC, id DESC LIMIT ?1";
@@ -72,8 +74,13 @@ impl CallRow {
         &self.record
     }
 
-    /// Inserts it; false where a call with its id was kept before.
-    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<bool> {
+    /// The same, as the row says it.
+    pub(super) fn bytes(&self) -> i64 {
+        i64::try_from(self.weight()).unwrap_or(i64::MAX)
+    }
+
+    /// Inserts it and gives its rowid; `None` where a call with its id was kept before.
+    pub(super) fn insert(&self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
         let call = &self.record;
         let cost = CostColumns::of(&call.cost);
         let error_message = match &call.status {
@@ -114,16 +121,19 @@ impl CallRow {
             ":attempts": self.attempts,
             ":metadata": self.metadata,
             ":scopes": self.scopes,
-            ":row_bytes": i64::try_from(self.weight()).unwrap_or(i64::MAX),
+            ":row_bytes": self.bytes(),
             ":baseline_pico": call.savings.baseline.map(Money::pico),
             ":prompt_cache_saved_pico": call.savings.prompt_cache.map(Money::pico),
+            ":response_cache_saved_pico": call.savings.response_cache.map(Money::pico),
         })?;
-        if let Some(conversation) = &self.conversation
-            && inserted > 0
-        {
+        if inserted == 0 {
+            return Ok(None);
+        }
+        let rowid = connection.last_insert_rowid();
+        if let Some(conversation) = &self.conversation {
             conversation.touch(connection)?;
         }
-        Ok(inserted > 0)
+        Ok(Some(rowid))
     }
 }
 
@@ -160,7 +170,7 @@ pub(super) fn one(connection: &Connection, id: CallId) -> rusqlite::Result<Optio
         .optional()
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
     Ok(CallRecord {
         id: rows::word(row, "id", CallId::parse)?,
         started_at_ms: row.get("created_at")?,
@@ -197,6 +207,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
             baseline: row.get::<_, Option<i64>>("baseline_pico")?.map(Money::from_pico),
             prompt_cache: row
                 .get::<_, Option<i64>>("prompt_cache_saved_pico")?
+                .map(Money::from_pico),
+            response_cache: row
+                .get::<_, Option<i64>>("response_cache_saved_pico")?
                 .map(Money::from_pico),
         },
         metadata: rows::json_or_default(row, "metadata")?,

@@ -189,15 +189,20 @@ pub(super) fn heads(
     connection
         .prepare_cached(
             "SELECT id, user_id, project_id, owner, created_at, updated_at,
-                 (SELECT count(*) FROM messages WHERE conversation_id = talk.id) AS messages,
-                 coalesce((SELECT max(version) FROM context_summaries
-                           WHERE conversation_id = talk.id), 0) AS summary_version
+                 CASE WHEN ?6 THEN
+                     (SELECT count(*) FROM messages WHERE conversation_id = talk.id)
+                 ELSE 0 END AS messages,
+                 CASE WHEN ?6 THEN coalesce((SELECT max(version) FROM context_summaries
+                     WHERE conversation_id = talk.id), 0) ELSE 0 END AS summary_version
              FROM conversations AS talk
              WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR user_id = ?2)
                  AND (?3 IS NULL OR owner = ?3) AND (?4 IS NULL OR updated_at < ?4)
              ORDER BY updated_at DESC, id LIMIT ?5",
         )?
-        .query_map((id, &query.user_id, &query.owner, query.before_ms, limit), read_head)?
+        .query_map(
+            (id, &query.user_id, &query.owner, query.before_ms, limit, query.with_counts),
+            read_head,
+        )?
         .collect()
 }
 

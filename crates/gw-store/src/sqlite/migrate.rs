@@ -48,9 +48,24 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0006_context.sql"),
     },
     Migration {
+        version: 7,
+        name: "response_cache",
+        sql: include_str!("../../migrations/sqlite/0007_response_cache.sql"),
+    },
+    Migration {
         version: 8,
         name: "outcomes",
         sql: include_str!("../../migrations/sqlite/0008_outcomes.sql"),
+    },
+    Migration {
+        version: 9,
+        name: "batches",
+        sql: include_str!("../../migrations/sqlite/0009_batches.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "summed",
+        sql: include_str!("../../migrations/sqlite/0011_summed.sql"),
     },
 ];
 

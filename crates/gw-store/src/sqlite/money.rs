@@ -216,6 +216,7 @@ impl Budgets for Store {
     }
 
     async fn spending(&self, scope: &Scope, from_ms: i64) -> Result<Vec<Spending>> {
+        self.add_up().await?;
         let (scope, from_ms) = (scope.clone(), slot_of(from_ms).max(i64::MIN + 1));
         let list = move |connection: &Connection| {
             connection
@@ -230,6 +231,7 @@ impl Budgets for Store {
     }
 
     async fn lifetime_spending(&self, scope: &Scope) -> Result<Spending> {
+        self.add_up().await?;
         let scope = scope.clone();
         let sum = move |connection: &Connection| {
             let mut statement = connection.prepare_cached(

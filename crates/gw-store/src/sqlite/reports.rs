@@ -11,7 +11,7 @@ use super::sums::hour_of;
 use super::{Store, calls};
 
 /// Columns that are summed, in the order of [`read`].
-const SUMMED: [&str; 15] = [
+const SUMMED: [&str; 16] = [
     "calls",
     "failed_calls",
     "cached_calls",
@@ -27,11 +27,13 @@ const SUMMED: [&str; 15] = [
     "compared_pico",
     "baseline_pico",
     "prompt_cache_saved_pico",
+    "response_cache_saved_pico",
 ];
 
 #[async_trait]
 impl UsageReports for Store {
     async fn usage(&self, query: UsageQuery) -> Result<Vec<UsageGroup>> {
+        self.add_up().await?;
         self.inner.readers.read(move |connection| usage(connection, &query)).await
     }
 
@@ -143,5 +145,6 @@ fn read(row: &Row<'_>, width: usize) -> rusqlite::Result<UsageGroup> {
         compared_cost: money(12)?,
         baseline: money(13)?,
         prompt_cache_saved: money(14)?,
+        response_cache_saved: money(15)?,
     })
 }

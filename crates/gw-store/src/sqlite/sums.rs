@@ -1,13 +1,13 @@
-//! What a batch of calls adds to the sums: spending by account and slot, usage by the hour. Gathered in
-//! memory, so that a batch of many calls writes each sum once, in the transaction that keeps them.
+//! What calls add to the sums: spending by account and slot, usage by the hour. Gathered in memory, so
+//! that many calls write each sum once.
 
 use std::collections::HashMap;
 
 use gw_core::budget::slot_of;
+use gw_core::record::CallRecord;
 use gw_core::{Layer, Scope, ScopeKind};
 use rusqlite::Connection;
 
-use super::calls::CallRow;
 use super::rows;
 
 /// Milliseconds in an hour.
@@ -56,10 +56,10 @@ const ROLL_UP: &str = concat!(
          hour_ms, model_id, layer, provider, key_id, team_id, user_id, project_id, tags, calls,
          failed_calls, cached_calls, unpriced_calls, compared_calls, input_tokens,
          cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, pico, duration_ms,
-         compared_pico, baseline_pico, prompt_cache_saved_pico
+         compared_pico, baseline_pico, prompt_cache_saved_pico, response_cache_saved_pico
      ) VALUES (
          ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-         ?21, ?22, ?23, ?24
+         ?21, ?22, ?23, ?24, ?25
      ) ON CONFLICT (
          hour_ms, model_id, layer, provider, key_id, team_id, user_id, project_id, tags
      ) DO UPDATE SET
@@ -86,10 +86,12 @@ const ROLL_UP: &str = concat!(
     ", ",
     plus!("baseline_pico"),
     ", ",
-    plus!("prompt_cache_saved_pico")
+    plus!("prompt_cache_saved_pico"),
+    ", ",
+    plus!("response_cache_saved_pico")
 );
 
-/// What a batch adds.
+/// What some calls add.
 #[derive(Default)]
 pub(super) struct Sums {
     spending: HashMap<(Scope, i64), Spent>,
@@ -135,6 +137,7 @@ struct Used {
     compared_pico: i64,
     baseline_pico: i64,
     prompt_cache_saved_pico: i64,
+    response_cache_saved_pico: i64,
 }
 
 impl Sums {
@@ -143,13 +146,13 @@ impl Sums {
         self.usage.is_empty()
     }
 
-    /// The store's clock when the last of the calls was handed over, in milliseconds since 1970.
+    /// The store's clock at the last of the calls, in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> i64 {
         self.now_ms
     }
 
-    pub(super) fn add(&mut self, row: &CallRow) {
-        let call = row.record();
+    /// Adds a call whose row takes so many bytes.
+    pub(super) fn add(&mut self, call: &CallRecord, bytes: i64, now_ms: i64) {
         let pico = call.cost.amount_or_zero().pico();
         let (input, output) = (call.usage.total_input(), call.usage.total_output());
         let slot_ms = slot_of(call.started_at_ms);
@@ -162,7 +165,7 @@ impl Sums {
             spent.tokens = spent.tokens.saturating_add(input).saturating_add(output);
             spent.calls += 1;
         }
-        let used = self.usage.entry(UsageKey::of(row)).or_default();
+        let used = self.usage.entry(UsageKey::of(call)).or_default();
         used.calls += 1;
         used.failed += i64::from(!call.status.is_ok());
         used.cached += i64::from(call.cached);
@@ -187,8 +190,10 @@ impl Sums {
         }
         let saved = call.savings.prompt_cache.map_or(0, gw_core::Money::pico);
         used.prompt_cache_saved_pico = used.prompt_cache_saved_pico.saturating_add(saved);
-        self.bytes = self.bytes.saturating_add(i64::try_from(row.weight()).unwrap_or(0));
-        self.now_ms = row.now_ms;
+        let saved = call.savings.response_cache.map_or(0, gw_core::Money::pico);
+        used.response_cache_saved_pico = used.response_cache_saved_pico.saturating_add(saved);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.now_ms = now_ms;
     }
 
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -225,6 +230,7 @@ impl Sums {
                 used.compared_pico,
                 used.baseline_pico,
                 used.prompt_cache_saved_pico,
+                used.response_cache_saved_pico,
             ])?;
         }
         connection
@@ -235,8 +241,7 @@ impl Sums {
 }
 
 impl UsageKey {
-    fn of(row: &CallRow) -> Self {
-        let call = row.record();
+    fn of(call: &CallRecord) -> Self {
         let mut tags: Vec<&str> = call
             .scopes
             .iter()

@@ -7,18 +7,20 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use gw_core::{Result, limits};
 use parking_lot::Mutex;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::calls::CallRow;
 use super::conversations::{self, Conversation, TurnRow};
 use super::fault::{self, Place};
 use super::responses::ResponseRow;
 use super::retention::{self, Retention};
-use super::sums::Sums;
+use super::tally::{self, Tally};
 
 /// Something to be written.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) enum Write {
     Define(Definition),
     /// A sign of life.
     Ping,
+    /// Answered when every call kept so far is in the sums.
+    Sums,
     /// Answered when everything queued before it is committed and on the disk.
     Flush,
 }
@@ -48,7 +52,7 @@ impl Write {
             Self::Summary(_, text) | Self::Todo(_, text) => text.len(),
             Self::Response(response) => response.weight(),
             Self::Define(_) => 1_024,
-            Self::Ping | Self::Flush => 0,
+            Self::Ping | Self::Sums | Self::Flush => 0,
         }
     }
 }
@@ -68,6 +72,8 @@ impl std::fmt::Debug for Definition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     Done,
+    /// A call, with its rowid.
+    Call(i64),
     SummaryVersion(u32),
     /// The place of the last turn.
     Place(u64),
@@ -94,10 +100,19 @@ impl Queue {
         retention: Arc<Mutex<Retention>>,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(limits::STORE_QUEUE_MAX);
-        let writer = Writer { connection, place: place.clone(), is_faulty: false, retention };
+        let mut writer = Writer {
+            connection,
+            place: place.clone(),
+            is_faulty: false,
+            retention,
+            tally: Tally::default(),
+        };
+        // What an earlier process kept and did not add. Held up by another one, it is added later.
+        drop(writer.add_up());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer.run(queue))?;
+            .spawn(move || runtime.block_on(writer.run(queue)))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), place })
     }
 
@@ -128,11 +143,30 @@ struct Writer {
     place: Place,
     is_faulty: bool,
     retention: Arc<Mutex<Retention>>,
+    tally: Tally,
 }
 
 impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(first) = queue.blocking_recv() {
+    async fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut due = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let mut is_due_set = false;
+        loop {
+            if self.tally.is_empty() {
+                is_due_set = false;
+            } else if !is_due_set {
+                due.as_mut().reset(Instant::now() + Duration::from_millis(tally::DUE_MS));
+                is_due_set = true;
+            }
+            let first = tokio::select! {
+                biased;
+                () = &mut due, if is_due_set => {
+                    is_due_set = false;
+                    drop(self.add_up());
+                    continue;
+                }
+                first = queue.recv() => first,
+            };
+            let Some(first) = first else { break };
             let mut weight = first.write.weight();
             let mut batch = vec![first];
             while batch.len() < limits::STORE_BATCH_MAX && weight < limits::STORE_BATCH_BYTES_MAX {
@@ -143,7 +177,33 @@ impl Writer {
                 batch.push(next);
             }
             self.commit(batch);
+            if self.tally.is_full() {
+                drop(self.add_up());
+            }
         }
+        drop(self.add_up());
+    }
+
+    /// Adds kept calls to the sums. Where that fails they stay behind the mark and are added later.
+    fn add_up(&mut self) -> Result<()> {
+        self.try_add_up().map_err(|error| {
+            tracing::warn!(store = self.place.as_str(), %error, "calls wait to be added to the sums");
+            self.place.fault(error)
+        })
+    }
+
+    fn try_add_up(&mut self) -> rusqlite::Result<()> {
+        let mut connection = self.connection.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(now_ms) = self.tally.add_up(&transaction)? {
+            let retention = *self.retention.lock();
+            retention::trim(&transaction, retention, now_ms)?;
+            // The last row may have gone, and its rowid will be given again.
+            tally::mark_all(&transaction)?;
+        }
+        transaction.commit()?;
+        self.tally.clear();
+        Ok(())
     }
 
     fn commit(&mut self, batch: Vec<Job>) {
@@ -173,15 +233,8 @@ impl Writer {
         let mut connection = self.connection.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut written = Vec::with_capacity(batch.len());
-        let mut sums = Sums::default();
         for job in batch {
-            written.push(apply(&transaction, &job.write, self.is_faulty, &mut sums)?);
-        }
-        if !sums.is_empty() {
-            // With the calls or not at all.
-            sums.write(&transaction)?;
-            let retention = *self.retention.lock();
-            retention::trim(&transaction, retention, sums.now_ms())?;
+            written.push(apply(&transaction, &job.write, self.is_faulty)?);
         }
         transaction.commit()?;
         drop(connection);
@@ -190,11 +243,21 @@ impl Writer {
     }
 
     fn answer(&mut self, job: Job, written: Result<Written>) {
-        let answer = match job.write {
-            Write::Flush => written.and_then(|done| self.sync().map(|()| done)),
+        let Job { write, reply } = job;
+        let rowid = match &written {
+            Ok(Written::Call(rowid)) => Some(*rowid),
+            _ => None,
+        };
+        let answer = match write {
+            Write::Sums => self.add_up().map(|()| Written::Done),
+            Write::Flush => self.add_up().and(written).and_then(|done| self.sync().map(|()| done)),
             _ => written,
         };
-        let _ = job.reply.send(answer);
+        // The waiter may have gone; nobody else wants the answer.
+        let _ = reply.send(answer);
+        if let (Write::Call(row), Some(rowid)) = (write, rowid) {
+            self.tally.push(rowid, row);
+        }
     }
 
     /// Moves the log into the database as far as readers allow, with the disk's confirmation.
@@ -224,17 +287,11 @@ impl Writer {
     }
 }
 
-fn apply(
-    connection: &Connection,
-    write: &Write,
-    is_faulty: bool,
-    sums: &mut Sums,
-) -> rusqlite::Result<Written> {
+fn apply(connection: &Connection, write: &Write, is_faulty: bool) -> rusqlite::Result<Written> {
     match write {
         Write::Call(call) => {
-            if call.insert(connection)? {
-                sums.add(call);
-            }
+            let rowid = call.insert(connection)?;
+            return Ok(rowid.map_or(Written::Done, Written::Call));
         }
         Write::Response(response) => response.put(connection)?,
         Write::Define(Definition(change)) => return change(connection).map(Written::Rows),
@@ -252,7 +309,7 @@ fn apply(
         // Taking the write lock is sign enough while all is well. After a fault only a real write
         // tells: setting the unused version number writes the first page.
         Write::Ping if is_faulty => connection.pragma_update(None, "user_version", 0)?,
-        Write::Ping | Write::Flush => {}
+        Write::Ping | Write::Sums | Write::Flush => {}
     }
     Ok(Written::Done)
 }

@@ -26,6 +26,9 @@ fn full_call(number: u64) -> CallRecord {
         output_image: 13,
         rerank_search: 14,
         page: 15,
+        image: 16,
+        character: 17,
+        second: 18,
     };
     let metadata = json!({ "tags": ["a", "\u{0}", "🦀"], "n": 1.5, "big": u64::MAX });
     CallRecord {
@@ -74,6 +77,7 @@ fn full_call(number: u64) -> CallRecord {
         savings: Savings {
             baseline: Some(Money::from_pico(77)),
             prompt_cache: Some(Money::from_pico(-3)),
+            response_cache: Some(Money::from_pico(11)),
         },
         metadata: metadata.as_object().cloned().unwrap_or_default(),
         ..call(number)

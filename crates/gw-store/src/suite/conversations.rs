@@ -158,7 +158,7 @@ pub(super) async fn lists_heads(talks: &dyn Conversations) {
     talks.put_summary(of("a", Some("bob"), Some("k2")), json!({})).await.expect("kept");
     talks.append(of("b", None, Some("k2")), vec![turn("1")]).await.expect("kept");
     let heads = async |query: ConversationQuery| talks.heads(query).await.expect("read");
-    let all = ConversationQuery { limit: 10, ..ConversationQuery::default() };
+    let all = ConversationQuery { limit: 10, with_counts: true, ..ConversationQuery::default() };
     assert_eq!(heads(all.clone()).await.len(), 2);
     let of_ann = heads(ConversationQuery { user_id: Some("ann".to_owned()), ..all.clone() }).await;
     assert_eq!(of_ann.len(), 1);

@@ -287,6 +287,7 @@ pub(super) async fn savings_compare_like_with_like(log: &dyn CallLog, reports: &
     let savings = |baseline: Option<i64>, prompt_cache: Option<i64>| Savings {
         baseline: baseline.map(money),
         prompt_cache: prompt_cache.map(money),
+        response_cache: prompt_cache.map(|_| money(9)),
     };
     let team = vec![Scope::new(ScopeKind::Team, "t")];
     let elsewhere = |number| CallRecord {
@@ -313,6 +314,7 @@ pub(super) async fn savings_compare_like_with_like(log: &dyn CallLog, reports: &
     assert_eq!((all[0].calls, all[0].compared_calls, all[0].unpriced_calls), (4, 2, 1));
     assert_eq!((all[0].baseline, all[0].compared_cost), (money(5_400), money(2_000)));
     assert_eq!((all[0].saved(), all[0].prompt_cache_saved), (money(3_400), money(-30)));
+    assert_eq!(all[0].response_cache_saved, money(18));
     let by = async |by: UsageBy| -> Vec<(String, u64, i64)> {
         let groups = ask(UsageQuery { by: vec![by], ..UsageQuery::default() }).await;
         let line = |group: &UsageGroup| (group.key.join(" "), group.calls, group.saved().pico());

@@ -126,7 +126,7 @@ fn counters_are_shared_only_beside_a_shared_database() {
 #[test]
 fn providers_come_alive_by_their_key() {
     for known in WELL_KNOWN.iter() {
-        let word = known.id.to_uppercase();
+        let word = known.id.to_uppercase().replace('-', "_");
         let mut bench = Bench::new().env(&format!("{word}_API_KEY"), "sk-1");
         if known.needs_base_url {
             let off = bench.good();

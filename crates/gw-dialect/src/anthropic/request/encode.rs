@@ -10,10 +10,10 @@ use gw_core::seam::{Target, WireRequest};
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
-use super::super::{ID, PATH, VERSION, blocks};
+use super::super::{ID, VERSION, blocks};
 use super::reasoning::{self, Thinking};
 use super::turns::{self, content_value};
-use super::{JSON_OBJECT_INSTRUCTION, empty_schema, unsupported};
+use super::{JSON_OBJECT_INSTRUCTION, VERTEX_VERSION, empty_schema, path, unsupported};
 use crate::hosted;
 
 /// Written where neither the client nor the catalogue gives a limit: every model can write so much.
@@ -73,8 +73,12 @@ pub(in super::super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Re
             draft.note(field, NoticeAction::Dropped, "this provider refuses the field");
         }
     }
+    if target.quirks.anthropic_vertex {
+        draft.body.shift_remove("model");
+        draft.put("anthropic_version", VERTEX_VERSION);
+    }
     let body = Bytes::from(Value::Object(draft.body).to_string());
-    Ok(WireRequest { path: PATH.into(), headers, body, notices: draft.notices })
+    Ok(WireRequest { path: path(target, request.stream), headers, body, notices: draft.notices })
 }
 
 fn max_tokens(request: &ChatRequest, target: &Target<'_>, draft: &mut Draft) -> u64 {

@@ -197,7 +197,10 @@ fn write_part(part: &Part, path: &str, draft: &mut Draft<'_>, said: &mut Said) -
                 .ok_or_else(|| unsupported(path, "a picture is not given as base64"))?;
             said.images.push(Value::from(image));
         }
-        Part::Document { source, title, cache, .. } => {
+        Part::Document { source, title, cache, citations, .. } => {
+            if *citations {
+                draft.dropped(&format!("{path}.citations"));
+            }
             draft.note_cache(cache.is_some());
             let text = match source {
                 Source::Text { text } => text.clone(),

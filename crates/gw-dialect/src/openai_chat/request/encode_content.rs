@@ -102,8 +102,12 @@ impl PartWriter<'_> {
             following.push(json!({ "type": "text", "text": heading }));
             following.extend(moved);
         }
-        if is_error && !text.starts_with(FAILURE) {
-            text.insert_str(0, FAILURE);
+        if is_error {
+            let detail = "a result that is an error begins with `Error:`";
+            self.notices.emulated("tool_result", detail);
+            if !text.starts_with(FAILURE) {
+                text.insert_str(0, FAILURE);
+            }
         }
         let content = match cache_control(cache, self.quirks, self.notices) {
             Some(mark) => json!([{ "type": "text", "text": text, "cache_control": mark }]),

@@ -220,6 +220,8 @@ impl<'a> ItemWriter<'a> {
             self.content("user", part, &mut pieces)?;
         }
         if is_error {
+            let detail = "a result that is an error begins with `Error:`";
+            self.notices.emulated("tool_result", detail);
             fail(&mut pieces);
         }
         let output = match pieces.as_mut_slice() {

@@ -201,7 +201,8 @@ fn error_bodies() {
     let grok =
         Bytes::from_static(br#"{"code":"invalid-argument","error":"Incorrect API key provided."}"#);
     let error = OpenAiResponses.decode_error(400, &HeaderMap::new(), &grok);
-    assert!(error.message().contains("Incorrect API key"));
+    assert_eq!(error.kind(), Kind::ProviderAuth);
+    assert!(!error.message().contains("Incorrect API key"), "words about the gateway's own key");
     let html = OpenAiResponses.decode_error(503, &HeaderMap::new(), &Bytes::from_static(b"<html>"));
     assert_eq!(html.kind(), Kind::ProviderOverloaded);
     let own = gw_core::Error::bad_field("input", "`input` is required");

@@ -27,8 +27,18 @@ async fn empty_file_gets_the_seed_tables_and_keeps_its_data() {
         .expect("asked")
         .collect::<Result<_, _>>()
         .expect("read");
-    let wanted =
-        [(1, "init"), (2, "money"), (3, "savings"), (4, "responses"), (5, "jobs"), (6, "context")];
+    let wanted = [
+        (1, "init"),
+        (2, "money"),
+        (3, "savings"),
+        (4, "responses"),
+        (5, "jobs"),
+        (6, "context"),
+        (7, "response_cache"),
+        (8, "outcomes"),
+        (9, "batches"),
+        (11, "summed"),
+    ];
     assert_eq!(applied, wanted.map(|(at, name)| (at, name.to_owned(), suite::NOW_MS)));
     for sql in [
         "SELECT id, user_id, project_id, created_at, updated_at, metadata FROM conversations",
@@ -109,7 +119,7 @@ fn two_stores_open_one_new_file_at_once() {
     let versions: i64 = raw(&path)
         .query_one("SELECT count(*) FROM schema_migrations", [], |row| row.get(0))
         .expect("counted");
-    assert_eq!(versions, 6);
+    assert_eq!(versions, 8);
 }
 
 /// A file of the first version, with calls in it: their sums are made when it is opened.

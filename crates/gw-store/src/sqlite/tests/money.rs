@@ -9,7 +9,7 @@ use gw_core::money::CostSource;
 use gw_core::principal::Principal;
 use gw_core::record::{CallRecord, StatsFilter, UsageQuery};
 use gw_core::reservation::{Claim, Reservation};
-use gw_core::seam::{BudgetStore, Budgets, CallLog, UsageReports};
+use gw_core::seam::{BudgetStore, Budgets, CallLog, StoreHealth, UsageReports};
 use gw_core::{Cost, Money, Scope, ScopeKind, limits};
 use gw_ledger::EmbeddedBudgets;
 
@@ -150,6 +150,47 @@ async fn reloaded_budgets_stand_as_they_stood() {
     assert!(again.reserve(&claim(10)).await.is_ok());
 }
 
+/// Two processes at one file: what one keeps the other may find behind the mark.
+#[tokio::test]
+async fn every_kept_call_is_added_once_whoever_kept_it() {
+    let (_folder, path) = folder();
+    let stores = [open_file(&path), open_file(&path)];
+    for number in 0..40 {
+        let store = &stores[usize::from(number % 3 == 0)];
+        store.record(spent(number, 5)).await.expect("recorded");
+        // Twice: the second is known.
+        store.record(spent(number, 5)).await.expect("recorded");
+        if number % 7 == 0 {
+            let sum = stores[0].lifetime_spending(&team()).await.expect("asked");
+            assert_eq!(sum.calls, number + 1);
+        }
+    }
+    for store in &stores {
+        let sum = store.lifetime_spending(&team()).await.expect("asked");
+        assert_eq!((sum.calls, sum.spent), (40, Money::from_pico(200)));
+    }
+    drop(stores);
+    let again = open_file(&path);
+    assert_eq!(again.lifetime_spending(&team()).await.expect("asked").calls, 40);
+}
+
+/// A rowid that is given again belongs to another call.
+#[tokio::test]
+async fn a_call_that_takes_the_place_of_a_removed_one_is_added() {
+    let (_folder, path) = folder();
+    let store = open_file(&path);
+    store.set_retention(Retention { calls_kept_ms: Some(50_000), calls_bytes_max: None });
+    for number in 0..10 {
+        // The newest row is the oldest call, and goes at once.
+        let started_at_ms = if number % 2 == 0 { NOW_MS } else { NOW_MS - 60_000 };
+        let record = CallRecord { started_at_ms, ..spent(number, 5) };
+        store.record(record).await.expect("recorded");
+        store.flush().await.expect("added");
+    }
+    assert_eq!(store.recent_calls(99).await.expect("listed").len(), 5);
+    assert_eq!(store.lifetime_spending(&team()).await.expect("asked").calls, 10);
+}
+
 #[tokio::test]
 async fn rows_go_and_sums_stay() {
     let store = open(StoreOptions::memory()).expect("opened");
@@ -160,9 +201,11 @@ async fn rows_go_and_sums_stay() {
     }
     store.set_retention(Retention { calls_kept_ms: Some(50_000), calls_bytes_max: None });
     store.record(spent(100, 1)).await.expect("recorded");
+    store.flush().await.expect("trimmed");
     assert_eq!(store.recent_calls(999).await.expect("listed").len(), 52);
     store.set_retention(Retention { calls_kept_ms: None, calls_bytes_max: Some(10 * 1_024) });
     store.record(spent(101, 1)).await.expect("recorded");
+    store.flush().await.expect("trimmed");
     let kept = store.recent_calls(999).await.expect("listed");
     assert!((2..20).contains(&kept.len()), "{}", kept.len());
     assert!(kept.iter().all(|call| call.started_at_ms > NOW_MS - 20_000), "the newest stay");
