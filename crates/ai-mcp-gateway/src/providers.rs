@@ -66,11 +66,7 @@ pub(crate) fn provider(
 }
 
 /// How a provider's calls that are no chats are said, and where they go.
-fn operations(
-    spec: &ProviderSpec,
-    dialect: DialectId,
-    base_url: &str,
-) -> Operations {
+fn operations(spec: &ProviderSpec, dialect: DialectId, base_url: &str) -> Operations {
     use gw_core::operation::OperationKind as K;
     let known = spec.operations();
     let each = [

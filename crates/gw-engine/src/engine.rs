@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Failure};
 use crate::cache::{Cache, CacheReport};
-use crate::context::Summariser;
 use crate::confirm::Pending;
+use crate::context::Summariser;
 use crate::health::{Health, HealthReport};
 use crate::inbound::Inbound;
 use crate::learning::{Pace, Warm};

@@ -103,9 +103,7 @@ impl Door {
             | Self::Cli
             | Self::Classify
             | Self::Summarise
-            | Self::Shadow => {
-                false
-            }
+            | Self::Shadow => false,
         }
     }
 }

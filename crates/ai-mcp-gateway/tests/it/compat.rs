@@ -324,7 +324,7 @@ async fn system_a_finds_its_field_names() {
     }
     // A26: a stored summary does not break what comes after it, and the model sees it.
     gateway.post("/v1/chat", &ask).await.ok();
-    assert!(last(&simulator).json().to_string().contains("decisions"));
+    assert!(last(&simulator).json().to_string().contains("Key Decisions"));
 
     let health = gateway.get("/health").await.ok();
     let wanted = [

@@ -102,8 +102,9 @@ async fn every_example_of_a_body_is_accepted() {
             if example.is_null() {
                 continue;
             }
-            // These need a provider that has such calls: the program's own tests send them.
-            if OPERATIONS.contains(&path.as_str()) {
+            // These need a provider that has such calls, or a call that was made: the program's own
+            // tests send them.
+            if OPERATIONS.contains(&path.as_str()) || path == "/v1/feedback" {
                 continue;
             }
             tried += 1;
