@@ -10,7 +10,7 @@ mod cohere_chat;
 mod cohere_embed;
 pub(crate) mod context;
 mod conversation_stats;
-mod conversations;
+pub(crate) mod conversations;
 mod count_tokens;
 pub(crate) mod embeddings;
 mod feedback;

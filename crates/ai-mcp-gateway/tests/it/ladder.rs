@@ -32,7 +32,6 @@ fn configuration(url: &str) -> String {
 /// What a model is asked, and by what name.
 struct Question {
     model: String,
-    body: Value,
 }
 
 /// Models that answer as a function says.
@@ -40,7 +39,7 @@ async fn models(answer: impl Fn(&Question) -> (u16, String) + Send + Sync + 'sta
     Stub::start(move |asked| {
         let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
         let model = body["model"].as_str().unwrap_or_default().to_owned();
-        answer(&Question { model, body })
+        answer(&Question { model })
     })
     .await
 }
@@ -64,7 +63,7 @@ async fn confirming(stub: &Stub) -> (Launch, Gateway) {
     (launch, gateway)
 }
 
-fn turn(more: Value) -> Value {
+fn turn(more: &Value) -> Value {
     let mut body = json!({"conversationId": "talk", "message": "What is 2 + 2?", "maxTokens": 16});
     for (name, value) in more.as_object().expect("is an object") {
         body[name] = value.clone();
@@ -88,7 +87,7 @@ fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
 async fn a_conflict_is_offered_at_both_places_and_a_yes_runs_there() {
     let stub = disagreeing().await;
     let (_launch, gateway) = confirming(&stub).await;
-    let reply = gateway.post("/v1/chat", &turn(json!({"crossCheck": true}))).await;
+    let reply = gateway.post("/v1/chat", &turn(&json!({"crossCheck": true}))).await;
     let first = reply.ok();
     assert_eq!(first["result"]["response"], "4");
     assert_eq!(first["requiresEscalationConfirm"], true);
@@ -139,7 +138,7 @@ async fn a_conflict_is_offered_at_both_places_and_a_yes_runs_there() {
 async fn a_conversation_knows_what_its_yes_is_about() {
     let stub = disagreeing().await;
     let (_launch, gateway) = confirming(&stub).await;
-    let body = turn(json!({"qualityLevel": "normal", "crossCheck": true}));
+    let body = turn(&json!({"qualityLevel": "normal", "crossCheck": true}));
     assert_eq!(gateway.post("/v1/route", &body).await.ok()["requiresEscalationConfirm"], true);
     let yes = json!({"conversationId": "talk", "confirmEscalation": true});
     let answer = gateway.post("/v1/route", &yes).await.ok();
@@ -157,7 +156,7 @@ async fn a_conversation_knows_what_its_yes_is_about() {
 async fn a_token_does_not_outlive_the_process_that_gave_it() {
     let stub = disagreeing().await;
     let (launch, gateway) = confirming(&stub).await;
-    let first = gateway.post("/v1/chat", &turn(json!({"crossCheck": true}))).await.ok();
+    let first = gateway.post("/v1/chat", &turn(&json!({"crossCheck": true}))).await.ok();
     gateway.end("TERM").await;
     let gateway = launch.serve().await;
     let yes = json!({"conversationId": "talk", "escalationToken": first["escalationToken"]});
@@ -172,7 +171,7 @@ async fn with_leave_it_climbs_and_everything_is_billed() {
     let launch =
         Launch::new().toml(&configuration(&stub.url())).env("ENABLE_AUTO_ESCALATE", "true");
     let gateway = launch.serve().await;
-    let reply = gateway.post("/v1/route", &turn(json!({"crossCheck": true}))).await;
+    let reply = gateway.post("/v1/route", &turn(&json!({"crossCheck": true}))).await;
     let answer = reply.ok();
     assert_eq!(
         (&answer["result"]["response"], &answer["routing"]["layer"]),
@@ -189,7 +188,7 @@ async fn with_leave_it_climbs_and_everything_is_billed() {
         pairs(&[("answer", "qwen-free"), ("cross_check", "llama-free"), ("escalation", "cheap")])
     );
     // The caps of a request hold for what it climbs to.
-    let capped = turn(json!({"crossCheck": true, "maxLayer": "L0", "conversationId": "capped"}));
+    let capped = turn(&json!({"crossCheck": true, "maxLayer": "L0", "conversationId": "capped"}));
     let answer = gateway.post("/v1/route", &capped).await.ok();
     assert_eq!(
         (&answer["routing"]["layer"], &answer["crossCheck"]["agreed"]),

@@ -42,7 +42,7 @@ async fn gateway(url: &str) -> Gateway {
     Launch::new().toml(&config(url)).file("google.json", &account.to_string()).serve().await
 }
 
-fn ask(model: &str, more: Value) -> Value {
+fn ask(model: &str, more: &Value) -> Value {
     let mut body = json!({"model": model, "max_tokens": 300,
         "messages": [{"role": "user", "content": "What is the weather in Bonn?"}]});
     for (key, value) in more.as_object().into_iter().flatten() {
@@ -70,19 +70,19 @@ async fn a_chat_client_talks_to_every_native_format() {
              claude-sim:rawPredict",
         ),
     ] {
-        let whole = gateway.post("/v1/chat/completions", &ask(model, json!({}))).await.ok();
+        let whole = gateway.post("/v1/chat/completions", &ask(model, &json!({}))).await.ok();
         let text = whole["choices"][0]["message"]["content"].as_str().unwrap_or_default();
         assert!(text.contains("weather in Bonn"), "{whole}");
         assert!(whole["usage"]["prompt_tokens"].as_u64() > Some(0), "{whole}");
         assert_eq!(last(&simulator).path, path);
 
-        let call = gateway.post("/v1/chat/completions", &ask(model, with_tool())).await.ok();
+        let call = gateway.post("/v1/chat/completions", &ask(model, &with_tool())).await.ok();
         let choice = &call["choices"][0];
         assert_eq!(choice["finish_reason"], "tool_calls", "{call}");
         assert_eq!(choice["message"]["tool_calls"][0]["function"]["name"], "weather");
 
         let mut body =
-            ask(model, json!({"stream": true, "stream_options": {"include_usage": true}}));
+            ask(model, &json!({"stream": true, "stream_options": {"include_usage": true}}));
         let streamed = gateway.post("/v1/chat/completions", &body).await;
         let events = sse::events(&streamed.body);
         assert_eq!(sse::text(&events), text, "{}", streamed.text());
@@ -90,7 +90,7 @@ async fn a_chat_client_talks_to_every_native_format() {
         assert_eq!(usage, whole["usage"]["prompt_tokens"].as_u64(), "{}", streamed.text());
 
         // The result of the tool goes back to the model.
-        body = ask(model, with_tool());
+        body = ask(model, &with_tool());
         let messages = body["messages"].as_array_mut().expect("messages");
         messages.push(choice["message"].clone());
         let id = &choice["message"]["tool_calls"][0]["id"];
@@ -106,7 +106,7 @@ async fn credentials_are_proofs_and_not_keys() {
     let simulator = simulator().await;
     let gateway = gateway(&simulator.base_url()).await;
     let model = "bedrock/us.anthropic.claude-sim-v1:0";
-    gateway.post("/v1/chat/completions", &ask(model, json!({}))).await.ok();
+    gateway.post("/v1/chat/completions", &ask(model, &json!({}))).await.ok();
     let seen = last(&simulator);
     let authorization = seen.headers["authorization"].to_str().expect("text");
     assert!(
@@ -117,7 +117,7 @@ async fn credentials_are_proofs_and_not_keys() {
     );
     assert_eq!(seen.headers["x-amz-security-token"], "session");
     // The simulator does not speak Google's format: the address and the token are what counts.
-    let refused = gateway.post("/v1/chat/completions", &ask("vertex/gemini-sim", json!({}))).await;
+    let refused = gateway.post("/v1/chat/completions", &ask("vertex/gemini-sim", &json!({}))).await;
     assert_ne!(refused.status, 200);
     let seen = last(&simulator);
     let path = "/v1/projects/my-project/locations/global/publishers/google/models/gemini-sim:\
@@ -134,7 +134,7 @@ async fn refusals_and_broken_streams_are_told_in_the_clients_words() {
     let gateway = gateway(&simulator.base_url()).await;
     for model in ["bedrock/us.anthropic.claude-sim-v1:0", "cohere/command-sim"] {
         simulator.set_fault(FaultRule::always(Fault::parse_all("context-overflow").unwrap()));
-        let body = ask(model, json!({}));
+        let body = ask(model, &json!({}));
         let refused = gateway.post("/v1/messages", &body).await;
         assert_eq!(refused.status, 400, "{}", refused.text());
         let message = refused.json()["error"]["message"].clone();

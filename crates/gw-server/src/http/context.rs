@@ -83,7 +83,8 @@ async fn show(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let id = conversation_id(path)?;
-    conversations::check(&server, &caller, &id).await?;
+    let kept = &*server.app.engine.resources().conversations;
+    conversations::check(kept, &caller.principal, &id).await?;
     Ok(respond::json_of(&remembered(&*server.app.engine.resources().conversations, &id).await?)?)
 }
 
@@ -132,7 +133,8 @@ async fn summarise(
 ) -> Result<Response, Refusal> {
     let id = conversation_id(path)?;
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
-    conversations::check(&server, &caller, &id).await?;
+    let kept = &*server.app.engine.resources().conversations;
+    conversations::check(kept, &caller.principal, &id).await?;
     let bytes = body::read(&server.app.options, request).await?;
     let fields = Fields::parse(&bytes)?;
     fields.require(&["summary"])?;

@@ -64,7 +64,8 @@ async fn stats(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let id = conversation_id(path)?;
-    conversations::check(&server, &caller, &id).await?;
+    let kept = &*server.app.engine.resources().conversations;
+    conversations::check(kept, &caller.principal, &id).await?;
     let stats = server.app.engine.resources().calls.conversation_stats(&id).await?;
     let Some(stats) = stats else {
         return Err(Error::new(Kind::NotFound, "Conversation not found").into());

@@ -11,7 +11,9 @@ pub(super) mod todo;
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use gw_core::principal::Principal;
 use gw_core::record::{ConversationHead, ConversationQuery, ConversationRef};
+use gw_core::seam::Conversations;
 use gw_core::{ConversationId, Error, Kind};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -59,7 +61,8 @@ async fn open(
     path: Result<Path<String>, PathRejection>,
     with_counts: bool,
 ) -> Result<Opened, Error> {
-    open_id(server, caller, conversation_id(path)?, with_counts).await
+    let conversations = &*server.app.engine.resources().conversations;
+    open_id(conversations, &caller.principal, conversation_id(path)?, with_counts).await
 }
 
 /// The same for an id that is known to be one.
@@ -67,8 +70,8 @@ async fn open(
 /// # Errors
 /// [`Kind::Forbidden`], [`Kind::StoreUnavailable`].
 async fn open_id(
-    server: &Server,
-    caller: &Caller,
+    conversations: &dyn Conversations,
+    principal: &Principal,
     id: ConversationId,
     with_counts: bool,
 ) -> Result<Opened, Error> {
@@ -78,8 +81,7 @@ async fn open_id(
         with_counts,
         ..ConversationQuery::default()
     };
-    let heads = server.app.engine.resources().conversations.heads(query).await?;
-    let principal = &caller.principal;
+    let heads = conversations.heads(query).await?;
     let Some(head) = heads.into_iter().next() else {
         let conversation = ConversationRef {
             id,
@@ -102,12 +104,12 @@ async fn open_id(
 ///
 /// # Errors
 /// [`Kind::Forbidden`], [`Kind::StoreUnavailable`].
-pub(super) async fn check(
-    server: &Server,
-    caller: &Caller,
+pub(crate) async fn check(
+    conversations: &dyn Conversations,
+    principal: &Principal,
     id: &ConversationId,
 ) -> Result<(), Error> {
-    open_id(server, caller, id.clone(), false).await.map(drop)
+    open_id(conversations, principal, id.clone(), false).await.map(drop)
 }
 
 /// A conversation, without its messages.

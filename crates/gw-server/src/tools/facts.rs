@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::ModelTools;
 use crate::fields::Fields;
-use crate::http::{context as door_context, stats as door_stats};
+use crate::http::{
+    context as door_context, conversations as door_conversations, stats as door_stats,
+};
 
 pub(super) const MODELS: &str = "The models that chat_completion can ask: id, layer, price per \
     million tokens, size, abilities. Cheapest layer first.";
@@ -95,6 +97,7 @@ pub(super) async fn context(tools: &ModelTools, call: &OwnCall) -> Result<Value,
     fields.require(&["conversationId"])?;
     let id = ConversationId::from(fields.id("conversationId")?.unwrap_or_default());
     let conversations = &*tools.engine.resources().conversations;
+    door_conversations::check(conversations, &call.principal, &id).await?;
     as_value(&door_context::remembered(conversations, &id).await?)
 }
 

@@ -117,7 +117,7 @@ pub(super) async fn a_value_at_hand_is_served_from_there(ground: &Ground) {
     let first = replica.summary(&id).await.expect("read").expect("there");
     ground.cold.put_summary(conversation("talk"), json!({"a": 2})).await.expect("put");
     assert_eq!(replica.summary(&id).await.expect("read").expect("there"), first);
-    replica.evict(&[id.clone()]).await;
+    replica.evict(std::slice::from_ref(&id)).await;
     assert_eq!(replica.summary(&id).await.expect("read").expect("there").version, 2);
     let version = replica.put_summary(conversation("talk"), json!({"a": 3})).await.expect("put");
     let newest = replica.summary(&id).await.expect("read").expect("there");
