@@ -25,14 +25,25 @@ KEY = "fuzz-admin-key"
 # provider knows are passed on to it.
 UNCHECKED = "negative_data_rejection"
 
+# Simulated models only chat: what asks for something else is refused whatever it looks like, and a
+# batch needs a file that was uploaded.
+OPERATIONS = (
+    "^/(v1/(embeddings|moderations|images|audio|batches|rerank)|v2/(embed|rerank)|rerank"
+    "|api/embed)"
+)
+
 # Budgets that one part makes would refuse the calls of the other. /mcp is a protocol of its own, held
 # by its own suite; a WebSocket begins with a GET that no plain request can make; nothing runs in the
 # background, so that there is nothing to cancel.
 PARTS = {
     "calls": [
-        "--exclude-path-regex=^/(admin|mcp)",
+        f"--exclude-path-regex=^/(admin|mcp)|{OPERATIONS}",
         "--exclude-operation-id=openResponses",
         "--exclude-operation-id=cancelResponse",
+    ],
+    "operations": [
+        f"--include-path-regex={OPERATIONS}",
+        f"--exclude-checks={UNCHECKED},positive_data_acceptance",
     ],
     "administration": ["--include-path-regex=^/admin"],
 }

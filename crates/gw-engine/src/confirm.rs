@@ -171,10 +171,12 @@ impl Pending {
 
     fn read(&self, token: &str) -> Result<Id> {
         let wrong = || {
-            Error::bad_field(FIELD, "this is no escalation token of this gateway").with_hint(
-                "Send the token as the answer gave it. The gateway may have been restarted since; \
-                 then ask again, or ask for the layer itself (`preferredLayer`).",
-            )
+            Error::new(Kind::NotFound, "this is no escalation token of this gateway")
+                .with_field(FIELD)
+                .with_hint(
+                    "Send the token as the answer gave it. The gateway may have been restarted \
+                     since; then ask again, or ask for the layer itself (`preferredLayer`).",
+                )
         };
         let digits = token.trim().strip_prefix(PREFIX).ok_or_else(wrong)?;
         let bytes = unhex(digits).ok_or_else(wrong)?;

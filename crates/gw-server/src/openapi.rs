@@ -282,7 +282,7 @@ pub(crate) const BODY_ERRORS: [Kind; 4] =
     [Kind::InvalidRequest, Kind::RequestTimeout, Kind::PayloadTooLarge, Kind::UnsupportedMediaType];
 
 /// Errors of a door that calls a model.
-pub(crate) const CALL_ERRORS: [Kind; 9] = [
+pub(crate) const CALL_ERRORS: [Kind; 10] = [
     Kind::BudgetExhausted,
     Kind::ModelNotFound,
     Kind::RateLimited,
@@ -292,6 +292,8 @@ pub(crate) const CALL_ERRORS: [Kind; 9] = [
     Kind::StoreUnavailable,
     Kind::ProviderTimeout,
     Kind::ContentFiltered,
+    // An offered escalation that was taken up already.
+    Kind::Conflict,
 ];
 
 /// The schema of an identifier that clients choose. Other scripts are taken too, but the length is

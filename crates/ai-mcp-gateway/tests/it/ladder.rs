@@ -122,7 +122,7 @@ async fn a_conflict_is_offered_at_both_places_and_a_yes_runs_there() {
     assert!(replayed.text().contains("used already"));
     for wrong in ["esc_1", &format!("esc_{}", "0".repeat(64))] {
         let lost = json!({"conversationId": "talk", "escalationToken": wrong});
-        assert_eq!(gateway.post("/v1/chat", &lost).await.status, 400);
+        assert_eq!(gateway.post("/v1/chat", &lost).await.status, 404);
     }
     let context = gateway.get("/v1/context/talk").await.ok();
     let said: Vec<&str> = context["recentMessages"]
@@ -161,7 +161,7 @@ async fn a_token_does_not_outlive_the_process_that_gave_it() {
     let gateway = launch.serve().await;
     let yes = json!({"conversationId": "talk", "escalationToken": first["escalationToken"]});
     let reply = gateway.post("/v1/chat", &yes).await;
-    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert_eq!(reply.status, 404, "{}", reply.text());
     assert!(reply.text().contains("preferredLayer"), "says what to do: {}", reply.text());
 }
 

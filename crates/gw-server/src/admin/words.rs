@@ -56,7 +56,7 @@ fn make_whole(value: &mut Value) {
         list.iter_mut().for_each(make_whole);
         return;
     }
-    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=1e15).contains(number);
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=9e18).contains(number);
     if let Some(number) = value.as_f64().filter(is_whole).filter(|_| value.is_f64()) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
         let whole = number as u64;

@@ -33,7 +33,7 @@ pub(super) fn door() -> Route {
     }
 }
 
-/// What is said of a call's answer; `good` or `score`.
+/// What is said of a call's answer: `good`, or `score`, which wins where both are there.
 #[derive(Debug, ToSchema)]
 #[allow(dead_code, reason = "read field by field; this is its description")]
 struct FeedbackRequest {
@@ -110,10 +110,8 @@ fn score(fields: &Fields) -> Result<f64, Error> {
         }
     };
     match (good, fields.number("score", 0.0, 1.0)?) {
+        (_, Some(score)) => Ok(score),
         (Some(good), None) => Ok(if good { 1.0 } else { 0.0 }),
-        (None, Some(score)) => Ok(score),
-        (Some(_), Some(_)) => Err(Error::bad_field("score", "`good` says it already")
-            .with_hint("Send `good` or `score`, not both.")),
         (None, None) => Err(Error::bad_field("good", "is missing")
             .with_hint("Send `good` (true or false) or `score` (0 to 1).")),
     }

@@ -48,8 +48,11 @@ struct RouteAnswer {
     /// How the answer was checked, where it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     cross_check: Option<Checked>,
-    /// The offer of a higher layer, where one is made.
+    /// The offer of a higher layer, where one is made: `requiresEscalationConfirm`,
+    /// `suggestedLayer`, `escalationReason`, `optimizedPrompt`, `expectedGain`, `expectedCostUsd`,
+    /// `escalationToken`, and all of it under `escalation`.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     offered: Option<Offered>,
 }
 

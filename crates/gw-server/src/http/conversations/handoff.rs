@@ -47,7 +47,7 @@ struct HandoffOrder {
     /// What is wanted of the higher model.
     request: Option<String>,
     /// Most tokens of the text; 2000 where absent.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1000000000)]
     max_tokens: Option<u64>,
 }
 

@@ -84,7 +84,7 @@ fn operations() -> Vec<Operation> {
             "query",
             "before",
             "Only those last added to before this instant, in milliseconds since 1970.",
-            &json!({"type": "integer"}),
+            &json!({"type": "integer", "minimum": 0, "maximum": i64::MAX}),
         )
         .parameter("query", "limit", "Length of a page.", &number)
         .answers::<Conversations>(

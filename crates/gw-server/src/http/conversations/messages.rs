@@ -98,11 +98,12 @@ async fn list(
 }
 
 fn operations() -> Vec<Operation> {
+    let place = json!({"type": "integer", "minimum": 0, "maximum": i64::MAX});
     let example = json!({"messages": [{"place": 7, "role": "user", "content": "Hello",
         "metadata": {}, "timestamp": "2026-11-20T12:00:00.000Z"}], "next": null});
     let number = json!({"type": "integer", "minimum": 1, "maximum": ADMIN_PAGE_MAX});
     let get = operation("get", "listMessages", "The messages of a conversation.")
-        .parameter("query", "after", "Only those after this place.", &json!({"type": "integer"}))
+        .parameter("query", "after", "Only those after this place.", &place)
         .parameter("query", "limit", "Length of a page.", &number)
         .answers::<Messages>("Oldest first.", example);
     vec![get]

@@ -81,7 +81,7 @@ async fn list(
 #[expect(dead_code, reason = "describes the body; Fields reads it")]
 struct SummaryOrder {
     /// `extractive` asks no model, `free` a free one, `cheapest` the cheapest up to L1.
-    #[schema(example = "extractive")]
+    #[schema(example = "extractive", pattern = "^(extractive|free|cheapest)$")]
     by: Option<String>,
 }
 

@@ -88,8 +88,24 @@ async fn show(
 #[expect(dead_code, reason = "describes the body; Fields reads it")]
 struct TodoBody {
     /// The items; one without an id gets the next number, one without a status is not started.
-    #[schema(value_type = Vec<Object>, max_items = 100)]
-    items: Vec<Value>,
+    #[schema(max_items = 100)]
+    items: Vec<TodoEntry>,
+}
+
+/// Something to be done, as a client writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body; Fields reads it")]
+struct TodoEntry {
+    /// Its number in the list; no two are the same.
+    #[schema(maximum = 4294967295_u32)]
+    id: Option<u32>,
+    /// What is to be done.
+    title: String,
+    /// More about it.
+    description: Option<String>,
+    /// How far it is.
+    #[schema(pattern = "^(not-started|in-progress|completed)$")]
+    status: Option<String>,
 }
 
 async fn replace(
@@ -121,6 +137,7 @@ fn items(value: Option<&Value>) -> Result<Vec<TodoItem>> {
     for (at, value) in given.iter().enumerate() {
         let mut value = value.clone();
         if let Value::Object(map) = &mut value {
+            map.retain(|_, value| !value.is_null());
             map.entry("status").or_insert(json!("not-started"));
             let next = items.iter().map(|item| item.id).max().unwrap_or(0).saturating_add(1);
             map.entry("id").or_insert(json!(next));
@@ -132,7 +149,7 @@ fn items(value: Option<&Value>) -> Result<Vec<TodoItem>> {
         })?;
         if items.iter().any(|known| known.id == item.id) {
             let message = format!("`items[{at}].id`: {} is there twice", item.id);
-            return Err(Error::bad_field(format!("items[{at}].id"), message));
+            return Err(Error::conflict(format!("items[{at}].id"), message));
         }
         items.push(item);
     }
@@ -147,7 +164,7 @@ struct TodoOrder {
     #[schema(min_length = 1)]
     task: String,
     /// `heuristic` asks no model, `free` a free one, `cheapest` the cheapest up to L1.
-    #[schema(example = "heuristic")]
+    #[schema(example = "heuristic", pattern = "^(heuristic|free|cheapest)$")]
     by: Option<String>,
 }
 
@@ -180,7 +197,8 @@ fn operations() -> Vec<Operation> {
     let put = operation("put", "putTodo", "Replaces the list of what is to be done.")
         .body::<TodoBody>(json!({"items": [item]}))
         .answers::<TodoList>("The list.", example.clone())
-        .errors(Surface::General, &BODY_ERRORS);
+        .errors(Surface::General, &BODY_ERRORS)
+        .errors(Surface::General, &[gw_core::Kind::Conflict]);
     let post = operation("post", "makeTodo", "Makes a list from a task and adds it.")
         .body::<TodoOrder>(json!({"task": "Implement a parser and test it", "by": "heuristic"}))
         .answers::<TodoList>("The whole list.", example)
