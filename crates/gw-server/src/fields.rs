@@ -188,7 +188,7 @@ pub(crate) fn client_id<'a>(name: &str, id: &'a str) -> Result<&'a str, Error> {
 
 /// JSON knows one kind of number: `7.0` is whole too.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
-fn whole(value: &Value) -> Option<u64> {
+pub(crate) fn whole(value: &Value) -> Option<u64> {
     let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..=1e15).contains(number);
     value.as_u64().or_else(|| value.as_f64().filter(is_whole).map(|number| number as u64))
 }

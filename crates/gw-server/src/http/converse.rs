@@ -29,7 +29,7 @@ pub(super) struct TurnRequest {
     conversation_id: String,
     /// What is asked; not needed, and not read, with a yes to an offered escalation.
     #[schema(min_length = 1)]
-    message: Option<String>,
+    message: String,
     /// The user, for records.
     #[schema(max_length = 256, pattern = "^[ -~]*$")]
     user_id: Option<String>,

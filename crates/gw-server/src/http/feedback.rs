@@ -39,8 +39,8 @@ pub(super) fn door() -> Route {
 struct FeedbackRequest {
     /// The call, as its `x-gateway-call-id` header had it.
     call_id: String,
-    /// True for a good answer, false for a bad one.
-    good: Option<bool>,
+    /// True for a good answer, false for a bad one; not needed beside `score`.
+    good: bool,
     /// How good it was, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
     score: Option<f64>,

@@ -20,7 +20,7 @@ use super::{open, operation};
 use crate::app::Server;
 use crate::auth::{Caller, Scope};
 use crate::errors::Refusal;
-use crate::fields::Fields;
+use crate::fields::{Fields, whole};
 use crate::http::Route;
 use crate::openapi::{BODY_ERRORS, Operation};
 use crate::surface::Surface;
@@ -138,6 +138,9 @@ fn items(value: Option<&Value>) -> Result<Vec<TodoItem>> {
         let mut value = value.clone();
         if let Value::Object(map) = &mut value {
             map.retain(|_, value| !value.is_null());
+            if let Some(id) = map.get("id").and_then(whole) {
+                map.insert("id".to_owned(), json!(id));
+            }
             map.entry("status").or_insert(json!("not-started"));
             let next = items.iter().map(|item| item.id).max().unwrap_or(0).saturating_add(1);
             map.entry("id").or_insert(json!(next));
