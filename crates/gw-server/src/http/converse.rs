@@ -56,7 +56,7 @@ pub(super) struct TurnRequest {
     /// Whether a higher layer is asked without a question; the configuration decides where absent.
     auto_escalate: Option<bool>,
     /// The token of an offered escalation: runs it.
-    #[schema(max_length = 256)]
+    #[schema(max_length = 256, pattern = "^[ -~]*$")]
     escalation_token: Option<String>,
     /// True says yes to the newest escalation that was offered in this conversation.
     confirm_escalation: Option<bool>,

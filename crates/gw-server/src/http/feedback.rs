@@ -38,6 +38,7 @@ pub(super) fn door() -> Route {
 #[allow(dead_code, reason = "read field by field; this is its description")]
 struct FeedbackRequest {
     /// The call, as its `x-gateway-call-id` header had it.
+    #[schema(min_length = 1)]
     call_id: String,
     /// True for a good answer, false for a bad one; not needed beside `score`.
     good: bool,
