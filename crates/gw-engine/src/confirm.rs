@@ -97,7 +97,7 @@ impl Pending {
     /// Takes an offer up.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`] for what is no token of this process; [`Kind::Forbidden`] for
+    /// [`Kind::NotFound`] for what is no token of this process; [`Kind::Forbidden`] for
     /// another caller's or another conversation's; [`Kind::Conflict`] for one that was used, ended or
     /// lost.
     fn take(

@@ -93,7 +93,7 @@ fn another_process_does_not_know_a_token() {
     let (before, after) = (Pending::new(&entropy), Pending::new(&entropy));
     let given = token(&before.keep(offer("", None, "q"), &entropy));
     let error = after.take(&given, "", None, 0).map(|_| ()).unwrap_err();
-    assert_eq!((error.kind(), error.field()), (Kind::InvalidRequest, Some("escalationToken")));
+    assert_eq!((error.kind(), error.field()), (Kind::NotFound, Some("escalationToken")));
 }
 
 #[test]

@@ -388,7 +388,7 @@ async fn a_token_is_refused_to_others_and_kept_where_its_call_fails() {
     assert_eq!(error.kind(), Kind::Forbidden);
     let unknown = bare(ChatRequest::default(), yes("esc_0000"));
     let error = world.engine.run(unknown).await.expect_err("no").error;
-    assert_eq!(error.kind(), Kind::InvalidRequest);
+    assert_eq!(error.kind(), Kind::NotFound);
     world.script.on("alpha", refusal(500, "down"));
     let failing = bare(ChatRequest::default(), yes(&offer.token));
     assert!(world.engine.run(failing).await.is_err());
