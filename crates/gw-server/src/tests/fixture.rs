@@ -1,8 +1,10 @@
 //! A gateway in memory: real engine and dialects, a provider that says what the test scripts.
 
+mod memory;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -10,20 +12,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gw_catalog::{Capabilities, Catalog, DatedPrice, Modality, Offering, PriceTable};
-use gw_core::outcome::{Judged, Outcome};
 use gw_core::principal::Principal;
-use gw_core::record::{
-    CallRecord, ConversationHead, ConversationQuery, ConversationRef, ConversationStats,
-    DataCursor, DataPage, Stats, StatsFilter, StatsRow, StoredMessage, StoredResponse,
-    StoredSummary, Subject, TodoItem, UsageGroup, UsageQuery,
-};
 use gw_core::reservation::{Claim, Reservation};
 use gw_core::seam::{
-    Authenticator, BudgetStore, CallLog, Clock, Conversations, DialectId, Entropy,
-    IncomingResponse, Keys, Outcomes, OutgoingRequest, PersonalData, Quirks, Responses,
-    StoreHealth, Timeouts, Upstream, UsageReports,
+    Authenticator, BudgetStore, Clock, DialectId, Entropy, IncomingResponse, Keys, OutgoingRequest,
+    Quirks, Timeouts, Upstream,
 };
-use gw_core::{CallId, ConversationId, Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
+use gw_core::{Error, Kind, Layer, Money, ProviderId, Rate, TokenClass};
 use gw_engine::{Engine, EngineOptions, Provider, Resources, Snapshot};
 use gw_ledger::{EmbeddedBudgets, Keyring, Office};
 use gw_store::{MemoryHot, Store, StoreOptions};
@@ -36,6 +31,8 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::app::{App, CallerKey, HealthView, Lifecycle, ServerOptions};
+
+pub(super) use memory::Memory;
 
 /// What the provider does with the next call.
 pub(super) enum Script {
@@ -228,290 +225,6 @@ impl BudgetStore for NoLimits {
     }
     fn settle(&self, _: u64, _: &Claim, _: Money, _: u64) {}
     fn release(&self, _: u64, _: &Claim) {}
-}
-
-/// A store in memory that can be switched off.
-#[derive(Default)]
-pub(super) struct Memory {
-    pub(super) calls: Mutex<Vec<CallRecord>>,
-    turns: Mutex<HashMap<ConversationId, Vec<StoredMessage>>>,
-    summaries: Mutex<HashMap<ConversationId, Vec<StoredSummary>>>,
-    pub(super) responses: Mutex<Vec<StoredResponse>>,
-    /// Which key began each conversation.
-    pub(super) owners: Mutex<HashMap<ConversationId, Option<String>>>,
-    pub(super) outcomes: Mutex<Vec<Outcome>>,
-    pub(super) is_down: AtomicBool,
-}
-
-impl Memory {
-    fn up(&self) -> gw_core::Result<()> {
-        if self.is_down.load(Ordering::SeqCst) {
-            return Err(Error::new(Kind::StoreUnavailable, "the store does not answer"));
-        }
-        Ok(())
-    }
-}
-
-fn sum<'a>(calls: impl Iterator<Item = &'a CallRecord>) -> StatsRow {
-    calls.fold(StatsRow::default(), |mut row, call| {
-        row.calls += 1;
-        row.unpriced_calls += u64::from(call.cost.amount().is_none());
-        row.input_tokens += call.usage.total_input();
-        row.output_tokens += call.usage.total_output();
-        row.cost += call.cost.amount_or_zero();
-        row
-    })
-}
-
-#[async_trait]
-impl CallLog for Memory {
-    async fn record(&self, call: CallRecord) -> gw_core::Result<()> {
-        self.up()?;
-        self.calls.lock().push(call);
-        Ok(())
-    }
-
-    async fn stats(&self, _: StatsFilter) -> gw_core::Result<Stats> {
-        self.up()?;
-        let calls = self.calls.lock();
-        Ok(Stats { total: sum(calls.iter()), ..Stats::default() })
-    }
-
-    async fn conversation_stats(
-        &self,
-        id: &ConversationId,
-    ) -> gw_core::Result<Option<ConversationStats>> {
-        self.up()?;
-        let turns = self.turns.lock().get(id).map(Vec::len);
-        let calls = self.calls.lock();
-        Ok(turns.map(|turns| ConversationStats {
-            messages: turns as u64,
-            calls: sum(calls.iter().filter(|call| call.conversation_id.as_ref() == Some(id))),
-            created_at_ms: 0,
-            updated_at_ms: 1,
-        }))
-    }
-
-    async fn recent_calls(&self, _: usize) -> gw_core::Result<Vec<CallRecord>> {
-        Ok(self.calls.lock().clone())
-    }
-}
-
-#[async_trait]
-impl Conversations for Memory {
-    async fn append(&self, of: ConversationRef, turns: Vec<StoredMessage>) -> gw_core::Result<u64> {
-        self.up()?;
-        self.owners.lock().entry(of.id.clone()).or_insert(of.owner);
-        let mut all = self.turns.lock();
-        let known = all.entry(of.id).or_default();
-        for mut turn in turns {
-            turn.place = known.len() as u64 + 1;
-            known.push(turn);
-        }
-        Ok(known.len() as u64)
-    }
-
-    async fn turns(
-        &self,
-        id: &ConversationId,
-        after: u64,
-        limit: usize,
-    ) -> gw_core::Result<Vec<StoredMessage>> {
-        self.up()?;
-        let turns = self.turns.lock().get(id).cloned().unwrap_or_default();
-        Ok(turns.into_iter().filter(|turn| turn.place > after).take(limit).collect())
-    }
-
-    async fn heads(&self, query: ConversationQuery) -> gw_core::Result<Vec<ConversationHead>> {
-        self.up()?;
-        let owners = self.owners.lock();
-        let head = |(id, turns): (&ConversationId, &Vec<StoredMessage>)| ConversationHead {
-            conversation: ConversationRef {
-                id: id.clone(),
-                user_id: None,
-                project_id: None,
-                owner: owners.get(id).cloned().flatten(),
-            },
-            messages: turns.len() as u64,
-            summary_version: 0,
-            created_at_ms: 0,
-            updated_at_ms: 1,
-        };
-        let is_wanted = |head: &ConversationHead| {
-            query.id.as_ref().is_none_or(|id| *id == head.conversation.id)
-                && (query.owner.is_none() || query.owner == head.conversation.owner)
-        };
-        Ok(self.turns.lock().iter().map(head).filter(is_wanted).take(query.limit).collect())
-    }
-
-    async fn summaries(
-        &self,
-        id: &ConversationId,
-        limit: usize,
-    ) -> gw_core::Result<Vec<StoredSummary>> {
-        self.up()?;
-        let all = self.summaries.lock().get(id).cloned().unwrap_or_default();
-        Ok(all.into_iter().rev().take(limit).collect())
-    }
-
-    async fn recent(
-        &self,
-        id: &ConversationId,
-        limit: usize,
-    ) -> gw_core::Result<Vec<StoredMessage>> {
-        self.up()?;
-        let turns = self.turns.lock().get(id).cloned().unwrap_or_default();
-        Ok(turns[turns.len().saturating_sub(limit)..].to_vec())
-    }
-
-    async fn summary(&self, id: &ConversationId) -> gw_core::Result<Option<StoredSummary>> {
-        self.up()?;
-        Ok(self.summaries.lock().get(id).and_then(|all| all.last().cloned()))
-    }
-
-    async fn put_summary(&self, of: ConversationRef, body: Value) -> gw_core::Result<u32> {
-        self.up()?;
-        let mut summaries = self.summaries.lock();
-        let versions = summaries.entry(of.id).or_default();
-        let version = u32::try_from(versions.len()).expect("few") + 1;
-        versions.push(StoredSummary { version, body, created_at_ms: 0 });
-        Ok(version)
-    }
-
-    async fn todo(&self, _: &ConversationId) -> gw_core::Result<Vec<TodoItem>> {
-        Ok(Vec::new())
-    }
-
-    async fn put_todo(&self, _: ConversationRef, _: Vec<TodoItem>) -> gw_core::Result<()> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl PersonalData for Memory {
-    async fn gather(&self, subject: &Subject, _: DataCursor) -> gw_core::Result<DataPage> {
-        self.up()?;
-        let Subject::Conversation(id) = subject else { return Ok(DataPage::default()) };
-        let turns = self.turns.lock().get(id).cloned().unwrap_or_default();
-        let rows = turns.into_iter().map(|turn| {
-            let row = [("content".to_owned(), Value::String(turn.content))];
-            ("messages", row.into_iter().collect())
-        });
-        Ok(DataPage { rows: rows.collect(), next: None })
-    }
-
-    async fn forget(&self, subject: &Subject) -> gw_core::Result<Vec<(&'static str, u64)>> {
-        self.up()?;
-        let Subject::Conversation(id) = subject else { return Ok(Vec::new()) };
-        let turns = self.turns.lock().remove(id).unwrap_or_default();
-        Ok(vec![("messages", turns.len() as u64)])
-    }
-}
-
-/// Sums of one key's calls or of all, in groups by model.
-#[async_trait]
-impl UsageReports for Memory {
-    async fn usage(&self, query: UsageQuery) -> gw_core::Result<Vec<UsageGroup>> {
-        self.up()?;
-        let mut groups: Vec<UsageGroup> = Vec::new();
-        for call in self.calls.lock().iter() {
-            let key_id = call.key_id.as_deref().unwrap_or_default();
-            if query.key_id.as_deref().is_some_and(|wanted| wanted != key_id) {
-                continue;
-            }
-            let key: Vec<String> = query.by.iter().map(|_| call.model_id.clone()).collect();
-            let at = groups.iter().position(|group| group.key == key).unwrap_or_else(|| {
-                groups.push(UsageGroup { key, ..UsageGroup::default() });
-                groups.len() - 1
-            });
-            groups[at].calls += 1;
-            groups[at].cost += call.cost.amount_or_zero();
-        }
-        Ok(groups)
-    }
-
-    async fn call(&self, id: CallId) -> gw_core::Result<Option<CallRecord>> {
-        Ok(self.calls.lock().iter().find(|call| call.id == id).cloned())
-    }
-}
-
-#[async_trait]
-impl Outcomes for Memory {
-    async fn keep_outcome(&self, outcome: Outcome) -> gw_core::Result<()> {
-        self.up()?;
-        self.outcomes.lock().push(outcome);
-        Ok(())
-    }
-
-    async fn judged_calls(
-        &self,
-        _after: Option<CallId>,
-        _limit: usize,
-    ) -> gw_core::Result<Vec<Judged>> {
-        self.up().map(|()| Vec::new())
-    }
-}
-
-#[async_trait]
-impl Responses for Memory {
-    async fn keep_response(&self, response: StoredResponse) -> gw_core::Result<()> {
-        self.up()?;
-        let mut all = self.responses.lock();
-        all.retain(|kept| (&kept.owner, &kept.id) != (&response.owner, &response.id));
-        all.push(response);
-        Ok(())
-    }
-
-    async fn response_thread(
-        &self,
-        owner: &str,
-        id: &str,
-        turns_max: usize,
-    ) -> gw_core::Result<Vec<StoredResponse>> {
-        self.up()?;
-        let all = self.responses.lock();
-        let mut thread = VecDeque::new();
-        let mut next = Some(id.to_owned());
-        while let Some(id) = next.take().filter(|_| thread.len() < turns_max) {
-            let Some(found) = all.iter().find(|kept| kept.owner == owner && kept.id == id) else {
-                break;
-            };
-            next.clone_from(&found.previous_id);
-            thread.push_front(found.clone());
-        }
-        Ok(thread.into())
-    }
-
-    async fn response_of_item(
-        &self,
-        owner: &str,
-        item_id: &str,
-    ) -> gw_core::Result<Option<StoredResponse>> {
-        self.up()?;
-        let gave = |kept: &&StoredResponse| {
-            let output = kept.response["output"].as_array().into_iter().flatten();
-            kept.owner == owner && output.into_iter().any(|item| item["id"] == item_id)
-        };
-        Ok(self.responses.lock().iter().rev().find(gave).cloned())
-    }
-
-    async fn forget_response(&self, owner: &str, id: &str) -> gw_core::Result<bool> {
-        self.up()?;
-        let mut all = self.responses.lock();
-        let before = all.len();
-        all.retain(|kept| kept.owner != owner || kept.id != id);
-        Ok(all.len() < before)
-    }
-}
-
-#[async_trait]
-impl StoreHealth for Memory {
-    async fn check(&self) -> gw_core::Result<()> {
-        self.up()
-    }
-    async fn flush(&self) -> gw_core::Result<()> {
-        Ok(())
-    }
 }
 
 /// A gateway and the things a test looks at behind it.
